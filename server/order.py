@@ -1,0 +1,140 @@
+"""What a client may ask for: the fields of `POST /answers`, checked, and turned into a source.
+
+The one thing to notice: nothing is corrected in silence. A field that is unknown or wrong is refused by name, since a
+measurement with a default where the reader believes to have set something is worse than no measurement.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from server.refusal import Refusal
+from server.settings import Settings
+from server.sources import Source, scripted
+from server.sources.presets import DEFAULT, PRESETS, Preset
+from server.sources.replay import replay
+from server.sources.typewriter import UNITS, split, typewriter
+
+RANGES: dict[str, tuple[float, float]] = {
+    "first_token_ms": (0, 60_000),
+    "token_ms": (0, 60_000),
+    "jitter": (0, 1),
+    "seed": (0, 2**53),
+    "repeat": (1, 10_000),
+}
+"""Lowest and highest value of the numeric fields."""
+
+WHOLE_NUMBERS = ("seed", "repeat")
+PACE = {"unit", "first_token_ms", "token_ms", "jitter"}
+"""Any of these takes a recorded answer off its recorded times."""
+
+FIELDS = ("preset", "text", "unit", *RANGES)
+
+
+def order(fields: Mapping[str, Any], settings: Settings) -> Source:
+    """The source that types what `fields` ask for. Raises Refusal 400 that names the field."""
+    for name, value in fields.items():
+        _check(name, value)
+    if "text" in fields and "preset" in fields:
+        raise Refusal(400, "text and preset exclude each other: send one of them.")
+    preset = Preset(fields["text"]) if "text" in fields else PRESETS[fields.get("preset", DEFAULT)]
+    repeat = int(fields.get("repeat", 1))
+    _check_length(preset.text, repeat, settings)
+    if preset.trace and not fields.keys() & PACE:
+        return scripted(replay(preset.trace, repeat))
+    # A recorded answer typed at another pace keeps its recorded tokens, unless a unit is asked for.
+    recorded = preset.trace.texts if preset.trace and "unit" not in fields else None
+    tokens = recorded or split(preset.text, fields.get("unit", "grapheme"))
+    first_token_ms = fields.get("first_token_ms", settings.first_token_ms)
+    token_ms = fields.get("token_ms", settings.token_ms)
+    _check_duration((first_token_ms + len(tokens) * repeat * token_ms) / 1000, settings)
+    jitter, seed = fields.get("jitter", 0), fields.get("seed", 0)
+    return scripted(
+        typewriter(
+            tokens, first_token_ms=first_token_ms, token_ms=token_ms, jitter=jitter, seed=int(seed), repeat=repeat
+        )
+    )
+
+
+def from_query(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The same fields out of a URL's query, where a number is text; what is no number is left for `order` to refuse."""
+    return {name: _number(value) if name in RANGES else value for name, value in query}
+
+
+def _check(name: str, value: Any) -> None:
+    if name == "prompt":
+        raise Refusal(400, "prompt needs a language model, and this server runs without one: send text or preset.")
+    if name not in FIELDS:
+        raise Refusal(400, f"There is no field {name[:40]!r}. The fields are {', '.join(FIELDS)}.")
+    if name == "text":
+        _check_text(value)
+    elif name in RANGES:
+        _check_number(name, value)
+    else:
+        _check_choice(name, value, UNITS if name == "unit" else PRESETS)
+
+
+def _check_text(value: Any) -> None:
+    if not isinstance(value, str):
+        raise Refusal(400, f"text must be a string, not {_kind(value)}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise Refusal(
+            400,
+            f"text holds half a character (a lone surrogate) at position {error.start}: it cannot be sent as UTF-8. "
+            "Cut texts between characters, not inside them.",
+        ) from None
+
+
+def _check_number(name: str, value: Any) -> None:
+    low, high = RANGES[name]
+    kind = "a whole number" if name in WHOLE_NUMBERS else "a number"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Refusal(400, f"{name} must be {kind} from {low:g} to {high:g}, not {_kind(value)}.")
+    whole = isinstance(value, int) or value.is_integer()
+    if not (low <= value <= high) or (name in WHOLE_NUMBERS and not whole):
+        shown = f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else "a number that large"
+        raise Refusal(400, f"{name} must be {kind} from {low:g} to {high:g}, not {shown}.")
+
+
+def _check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
+    if not isinstance(value, str) or value not in choices:
+        shown = repr(value[:40]) if isinstance(value, str) else _kind(value)
+        raise Refusal(400, f"{name} must be one of {', '.join(choices)}, not {shown}.")
+
+
+def _check_length(text: str, repeat: int, settings: Settings) -> None:
+    if len(text) > settings.max_text:
+        raise Refusal(
+            400, f"text has {len(text)} characters; this server types {settings.max_text} at most (--max-text)."
+        )
+    if len(text) * repeat > settings.max_answer:
+        raise Refusal(
+            400,
+            f"repeat makes the answer {len(text) * repeat} characters long; "
+            f"this server types {settings.max_answer} at most (--max-answer).",
+        )
+
+
+def _check_duration(seconds: float, settings: Settings) -> None:
+    if seconds > settings.max_answer_s:
+        raise Refusal(
+            400,
+            f"token_ms makes the answer {seconds:.0f} seconds long; "
+            f"this server types for {settings.max_answer_s:g} at most (--max-answer-s).",
+        )
+
+
+def _number(value: str) -> Any:
+    try:
+        number = float(value)
+    except ValueError:
+        return value
+    return int(number) if math.isfinite(number) and number.is_integer() else number
+
+
+def _kind(value: Any) -> str:
+    """What JSON calls it."""
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
+    return names.get(type(value), "null")

@@ -1,0 +1,90 @@
+"""The one place where a stream meets a socket: news, heartbeat, slow readers, gone readers.
+
+The one thing to notice: the loop reads the log only after the last write went through. A slow reader therefore gets
+fewer and larger chunks, and nothing is queued for it: its queue is the log, which exists once for all.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+
+from aiohttp import WSMsgType, web
+
+from server.answer import Answer, Chunk
+from server.settings import SETTINGS
+
+Frame = Callable[[Chunk], bytes]
+
+STREAM_HEADERS = {
+    "Cache-Control": "no-cache, no-transform",  # no-transform: a proxy that compresses would hold small chunks back
+    "X-Accel-Buffering": "no",  # the same request to nginx
+    "Incremental": "?1",  # and to any intermediary (RFC 10036)
+}
+
+
+async def push(
+    request: web.Request, answer: Answer, cursor: int, frame: Frame, send: Callable[[bytes], Awaitable[None]]
+) -> None:
+    """Send every chunk from `cursor` to the end. Returns early when the reader is gone or takes nothing any more."""
+    settings = request.app[SETTINGS]
+    while not answer.past_end(cursor):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(settings.heartbeat_s):
+                await answer.wait(cursor)
+        chunk = answer.read(cursor)  # without news, its text is empty: that is the heartbeat
+        try:
+            async with asyncio.timeout(settings.write_s):
+                await send(frame(chunk))
+        except ConnectionError:
+            return
+        except TimeoutError:
+            _give_up(request)
+            return
+        cursor = chunk.cursor
+
+
+async def stream(
+    request: web.Request, answer: Answer, cursor: int, frame: Frame, prelude: bytes, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """An HTTP response without a length, open until the answer ends.
+
+    An empty chunk follows the prelude at once: the reader knows that it is connected, and where to resume.
+    """
+    response = web.StreamResponse(headers=STREAM_HEADERS | dict(headers))
+    await response.prepare(request)
+    with suppress(ConnectionError):
+        await response.write(prelude + frame(Chunk(cursor, "")))
+        await push(request, answer, cursor, frame, response.write)
+        await response.write_eof()
+    return response
+
+
+async def messages(
+    request: web.Request, answer: Answer, cursor: int, frame: Frame, socket: web.WebSocketResponse
+) -> None:
+    """The same over an open WebSocket, a text message for each chunk, then close code 1000."""
+
+    async def send(data: bytes) -> None:
+        await socket.send_frame(data, WSMsgType.TEXT)
+
+    await push(request, answer, cursor, frame, send)
+    await socket.close()
+
+
+async def nothing_left(request: web.Request) -> web.StreamResponse:
+    """What a reader gets that has read the end already: 204, which also stops an EventSource for good.
+
+    A WebSocket handshake cannot be answered 204 without failing, so it is accepted and closed with 1000.
+    """
+    socket = web.WebSocketResponse(compress=False)
+    if not socket.can_prepare(request):
+        return web.Response(status=204)
+    await socket.prepare(request)
+    await socket.close()
+    return socket
+
+
+def _give_up(request: web.Request) -> None:
+    """Drop the connection without the courtesies: they would wait for the same reader."""
+    if request.transport:
+        request.transport.abort()

@@ -1,0 +1,33 @@
+"""Who writes tokens into an answer.
+
+The one thing to notice: a scripted source is only a schedule, pairs of (milliseconds after the start, token). Making
+one is pure (typewriter.py, replay.py); keeping to it happens here, once.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+from server.answer import Answer
+
+Source = Callable[[Answer], Awaitable[None]]
+"""Writes all tokens of an answer and returns; is cancelled when somebody stops the answer."""
+
+Schedule = Iterable[tuple[float, str]]
+"""(milliseconds after the start, token), in order of time."""
+
+
+def scripted(schedule: Schedule) -> Source:
+    """A source that types `schedule`.
+
+    Every token has its own due time counted from the start. Sleeping "80 ms" a hundred times would add up the
+    lateness of a hundred wake-ups; sleeping *until* a due time cannot drift.
+    """
+
+    async def source(answer: Answer) -> None:
+        for ms, token in schedule:
+            due = answer.started + ms / 1000
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            answer.append(token, due)
+
+    return source

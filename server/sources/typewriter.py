@@ -1,0 +1,47 @@
+"""The typewriter: any text, cut into units, at a chosen pace. Pure: it makes schedules and types nothing itself.
+
+The one thing to notice: text is cut by what people see as one character. 👨‍👩‍👧 is five code points, and é may be two;
+cutting by code point, or by the UTF-16 unit of JavaScript's `answer[i]`, would show broken pieces on the way.
+"""
+
+import random
+from collections.abc import Iterator
+
+import regex
+
+GRAPHEME = regex.compile(r"\X")  # UAX #29 extended grapheme cluster
+
+UNITS = {
+    "grapheme": GRAPHEME,
+    # White space goes with the word after it, punctuation with the word before it, as language models have it.
+    # Chinese is written without spaces, so there each character counts as a word.
+    "word": regex.compile(r"\s*(?:\p{Han}[^\s\p{Han}\p{L}\p{N}]*|[^\s\p{Han}]+)|\s+"),
+    # A full stop ends a sentence only before white space, so 3.14 stays whole. Possessive (++): linear on any text.
+    "sentence": regex.compile(
+        r"""(?:[^。！？.!?\n]++|[.!?]++(?!["')”’]*(?:\s|$)))*+(?:[。！？]++[”’」』）]*|[.!?]++["')”’]*|\n++|$)"""
+    ),
+}
+"""What one token can be. The values match a whole unit each, one after the other."""
+
+
+def split(text: str, unit: str) -> list[str]:
+    """The tokens of `text`; joined again they are `text`. No unit cuts through a grapheme."""
+    graphemes = {match.end() for match in GRAPHEME.finditer(text)}
+    cuts = sorted(graphemes & {match.end() for match in UNITS[unit].finditer(text)} | {len(text)})
+    return [text[start:end] for start, end in zip([0, *cuts], cuts, strict=False) if start < end]
+
+
+def typewriter(
+    tokens: list[str], *, first_token_ms: float, token_ms: float, jitter: float = 0.0, seed: int = 0, repeat: int = 1
+) -> Iterator[tuple[float, str]]:
+    """The schedule of `tokens`, `repeat` times over.
+
+    The first is due at `first_token_ms`, each later one `token_ms` after the one before, give or take the share
+    `jitter` (0 to 1) of it. The same `seed` gives the same schedule.
+    """
+    dice = random.Random(seed)  # noqa: S311 - a pace, not a secret
+    due = first_token_ms
+    for _ in range(repeat):
+        for token in tokens:
+            yield due, token
+            due += token_ms * (1 + jitter * dice.uniform(-1, 1))

@@ -1,0 +1,92 @@
+"""The answers that are alive: start, find, stop, cap, forget.
+
+The one thing to notice: writing and reading are separate. The writer is a task of the store, so a reader that leaves
+does not stop it, and stopping it works whoever asks, also after a resume.
+"""
+
+import asyncio
+import logging
+import secrets
+
+from aiohttp import web
+
+from server.answer import Answer
+from server.refusal import Refusal
+from server.settings import Settings
+from server.sources import Source
+
+log = logging.getLogger(__name__)
+
+
+class Store:
+    """Answers by id, in the memory of this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._answers: dict[str, Answer] = {}
+        self._writers: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, source: Source) -> Answer:
+        """Have `source` write a new answer. Raises Refusal 429 when as many as may be kept are still being typed."""
+        if len(self._answers) >= self._settings.max_answers:
+            self._forget_oldest()
+        answer = Answer(secrets.token_hex(16))  # 128 random bits: not to be guessed, so knowing it is the permission
+        self._answers[answer.id] = answer
+        self._writers[answer.id] = asyncio.create_task(self._write(answer, source), name=f"writer {answer.id}")
+        return answer
+
+    def find(self, answer_id: str) -> Answer:
+        """The answer of that id. Raises Refusal 404."""
+        try:
+            return self._answers[answer_id]
+        except KeyError:
+            minutes = self._settings.keep_s / 60
+            raise Refusal(
+                404,
+                f"There is no answer of this id. Answers are forgotten {minutes:g} minutes after their end; "
+                "start a new one with POST /answers.",
+            ) from None
+
+    def stop(self, answer_id: str) -> None:
+        """End the answer here and now, unless it has ended; all who read it get `"done":"stopped"`."""
+        self.find(answer_id).end("stopped")
+        if writer := self._writers.get(answer_id):
+            writer.cancel()
+
+    @property
+    def writing(self) -> int:
+        """How many answers are being written."""
+        return len(self._writers)
+
+    async def close(self) -> None:
+        """Stop every answer, which ends every stream."""
+        writers = list(self._writers.values())
+        for answer_id in list(self._writers):
+            self.stop(answer_id)
+        await asyncio.gather(*writers, return_exceptions=True)
+
+    async def _write(self, answer: Answer, source: Source) -> None:
+        try:
+            await source(answer)
+            answer.end("finished")
+        except Exception:
+            log.exception("the source of an answer failed")
+            answer.end("failed", "The source of this answer broke down; the server's log says why. Start it again.")
+        finally:
+            del self._writers[answer.id]
+            asyncio.get_running_loop().call_later(self._settings.keep_s, self._answers.pop, answer.id, None)
+
+    def _forget_oldest(self) -> None:
+        for answer_id in self._answers:
+            if answer_id not in self._writers:
+                del self._answers[answer_id]
+                return
+        raise Refusal(
+            429,
+            f"All {self._settings.max_answers} answers that this server keeps are still being typed. "
+            "Try again in a moment, or start the server with a larger --max-answers.",
+            {"Retry-After": "5"},
+        )
+
+
+STORE = web.AppKey("store", Store)

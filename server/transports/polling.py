@@ -1,0 +1,16 @@
+"""Polling: the client asks again and again, the server answers at once.
+
+The one thing to notice: most replies say "nothing new", and each costs a whole request and response.
+"""
+
+from aiohttp import web
+
+from server.answer import Answer
+from server.wire import encode, reply
+
+frame = encode  # the body is the chunk and nothing else
+
+
+async def polling(_request: web.Request, answer: Answer, cursor: int) -> web.Response:
+    """Reply at once with whatever is there."""
+    return reply(frame(answer.read(cursor)))

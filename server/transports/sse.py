@@ -1,0 +1,49 @@
+"""Server-sent events: one response that goes on, cut into events by blank lines (WHATWG HTML 9.2).
+
+The one thing to notice: every event carries its cursor as `id`. A browser whose connection breaks reconnects on its
+own and sends the last id back, so resuming costs us nothing but to read that header (wire.cursor_of).
+"""
+
+import re
+
+from aiohttp import web
+
+from server.answer import Answer, Chunk
+from server.push import stream
+from server.settings import SETTINGS
+from server.wire import encode
+
+HEADERS = {"Content-Type": "text/event-stream"}
+
+LINE_END = re.compile("\r\n|\r|\n")  # the three that end a line in an event stream (WHATWG HTML 9.2.5), no others
+
+
+def frame(chunk: Chunk) -> bytes:
+    """One event. JSON has no raw line ends, so the data is always one line; the last event is named `end`."""
+    event = b"event: end\n" if chunk.done else b""
+    return b"id: %d\n%bdata: %b\n\n" % (chunk.cursor, event, encode(chunk))
+
+
+def plain_frame(chunk: Chunk) -> bytes:
+    """The article's form, bare text after `data:`.
+
+    Line ends are folded into several data lines, or text could forge fields; even so a browser turns CR into LF and
+    drops a leading space, which is why our own form is JSON. Without news it is a comment.
+    """
+    if not (chunk.text or chunk.done):
+        return b":\n\n"
+    message = end = ""
+    if chunk.text:
+        lines = "".join(f"data:{line}\n" for line in LINE_END.split(chunk.text))
+        message = f"event:message\n{lines}\n"
+    if chunk.done:
+        end = f"event:end\ndata:{chunk.done}\n\n"
+    return (message + end).encode()
+
+
+async def sse(request: web.Request, answer: Answer, cursor: int) -> web.StreamResponse:
+    """Send an event for each chunk; `?format=plain` sends bare text without ids."""
+    if request.query.get("format") == "plain":
+        return await stream(request, answer, cursor, plain_frame, b"", HEADERS)
+    prelude = b"retry: %d\n" % request.app[SETTINGS].retry_ms
+    return await stream(request, answer, cursor, frame, prelude, HEADERS)

@@ -1,0 +1,56 @@
+"""WebSocket: one connection, messages both ways (RFC 6455).
+
+The one thing to notice: it must read while it sends. The reader's `stop`, its pongs and its close frame all arrive on
+the same connection, and an unread close frame makes closing take ten seconds.
+"""
+
+import asyncio
+import json
+
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+
+from server.answer import Answer
+from server.push import messages
+from server.refusal import Refusal
+from server.settings import SETTINGS
+from server.store import STORE
+from server.wire import encode
+
+frame = encode  # a text message is the chunk and nothing else
+
+
+async def websocket(request: web.Request, answer: Answer, cursor: int) -> web.StreamResponse:
+    """Send a message for each chunk; a message `{"stop":true}` stops the answer."""
+    settings = request.app[SETTINGS]
+    socket = web.WebSocketResponse(
+        compress=False,  # deflate keeps a window for each connection, and its shared context leaks repeats
+        heartbeat=settings.heartbeat_s,
+        max_msg_size=settings.max_message_bytes,
+    )
+    if not socket.can_prepare(request):
+        raise Refusal(
+            426,
+            "This is a WebSocket: connect with ws:// and a WebSocket client, or read the answer at /sse instead.",
+            {"Upgrade": "websocket", "Connection": "Upgrade"},  # RFC 9110 §15.5.22
+        )
+    await socket.prepare(request)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_listen(request, answer, socket))
+        await messages(request, answer, cursor, frame, socket)
+    return socket
+
+
+async def _listen(request: web.Request, answer: Answer, socket: web.WebSocketResponse) -> None:
+    """Read until the connection closes, whichever side closes it. Pings are answered by reading them."""
+    async for message in socket:
+        if not _is_stop(message):
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b'the only message is {"stop":true}')
+            return
+        request.app[STORE].stop(answer.id)
+
+
+def _is_stop(message: WSMessage) -> bool:
+    try:
+        return message.type is WSMsgType.TEXT and json.loads(message.data) == {"stop": True}
+    except (ValueError, RecursionError):
+        return False

@@ -1,0 +1,189 @@
+"""The HTTP API: start, read, stop and inspect answers.
+
+The one thing to notice: `read` knows no transport. It finds the answer, checks the cursor, and hands over; so every
+refusal is decided before a stream starts, in one place, the same for all.
+"""
+
+import asyncio
+import json
+from typing import Any
+
+from aiohttp import web
+
+from server.answer import READ_LIMIT, Answer, CursorError
+from server.guard import READERS
+from server.order import from_query, order
+from server.push import nothing_left
+from server.refusal import Refusal
+from server.settings import SETTINGS
+from server.store import STORE
+from server.transports import TRANSPORTS, Transport
+from server.wire import cursor_of, to_json
+
+READER_FIELDS = ("cursor", "reader", "format")
+"""What a reader says in the query, beside the fields of an order."""
+
+LOCATION = web.RequestKey("location", str)
+
+
+async def start(request: web.Request) -> web.Response:
+    """`POST /answers`: start an answer and say where each transport reads it.
+
+    JSON only: a page of another site cannot send that content type without asking first (Fetch 3.2.2, CORS preflight).
+    """
+    if request.content_type != "application/json":
+        raise Refusal(415, "Send the fields as JSON, with Content-Type: application/json.")
+    answer = request.app[STORE].start(order(await _json_object(request), request.app[SETTINGS]))
+    links = {name: f"/answers/{answer.id}/{name}" for name in TRANSPORTS}
+    return _json({"id": answer.id, "links": links}, status=201, headers={"Location": f"/answers/{answer.id}"})
+
+
+async def state(request: web.Request) -> web.Response:
+    """`GET /answers/{id}`: where it stands."""
+    answer = _answer(request)
+    return _json(
+        {
+            "id": answer.id,
+            "state": "ended" if answer.done else "typing",
+            "cursor": answer.cursor,
+            "reason": answer.done,
+            "text": answer.text,
+        }
+    )
+
+
+async def stop(request: web.Request) -> web.Response:
+    """`DELETE /answers/{id}`: stop the writer. Asking again changes nothing."""
+    request.app[STORE].stop(request.match_info["id"])
+    return web.Response(status=204)
+
+
+async def timeline(request: web.Request) -> web.Response:
+    """`GET /answers/{id}/timeline`: for each entry when it was due and when it was appended.
+
+    Milliseconds of the machine's monotonic clock, which other processes of this machine share (on Linux and macOS).
+    """
+    answer = _answer(request)
+    entries = [
+        {"cursor": at, "text": entry.token, "due_ms": _ms(entry.due), "appended_ms": _ms(entry.appended)}
+        for at, entry in enumerate(answer.entries, 1)
+    ]
+    return _json({"clock": "monotonic", "started_ms": _ms(answer.started), "entries": entries})
+
+
+async def read(request: web.Request) -> web.StreamResponse:
+    """`GET /answers/{id}/{transport}?cursor=N&reader=R`: read an answer."""
+    transport = _transport(request)
+    answer = _answer(request)
+    cursor = cursor_of(request)
+    try:
+        answer.read(cursor)
+    except CursorError as error:
+        raise Refusal(400, f"{error}. Read on from there, or start again with cursor=0.") from None
+    if answer.past_end(cursor):
+        return await nothing_left(request)
+    with request.app[READERS].one_more():
+        return await transport(request, answer, cursor)
+
+
+async def start_and_read(request: web.Request) -> web.StreamResponse:
+    """`GET /{transport}`: start an answer and read it in one go, for `curl -N`.
+
+    The query takes the fields of `POST /answers`. `Content-Location` says where the answer can be read again. A reader
+    that comes here with a cursor means another answer, whose place it lost: it must not be typed a new one.
+    """
+    transport = _transport(request)
+    if cursor_of(request):
+        raise Refusal(
+            400, "Every request here starts a new answer, which has no cursor yet: start it with POST /answers."
+        )
+    fields = from_query((name, value) for name, value in request.query.items() if name not in READER_FIELDS)
+    answer = request.app[STORE].start(order(fields, request.app[SETTINGS]))
+    request[LOCATION] = f"/answers/{answer.id}/{request.match_info['transport']}"
+    with request.app[READERS].one_more():
+        return await transport(request, answer, 0)
+
+
+async def transports(request: web.Request) -> web.Response:
+    """`GET /transports`: every transport, and the limits of this server."""
+    settings = request.app[SETTINGS]
+    rows = {
+        name: {"summary": (transport.__doc__ or "").partition("\n")[0], "path": f"/answers/{{id}}/{name}"}
+        for name, transport in TRANSPORTS.items()
+    }
+    limits = {
+        "hold_s": settings.hold_s,
+        "heartbeat_s": settings.heartbeat_s,
+        "chunk_characters": READ_LIMIT,
+        "message_bytes": settings.max_message_bytes,
+        "body_bytes": settings.max_body_bytes,
+        "text_characters": settings.max_text,
+        "answer_characters": settings.max_answer,
+        "answers": settings.max_answers,
+        "readers": settings.max_readers,
+    }
+    return _json({"transports": rows, "limits": limits})
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """`GET /healthz`: 200 while the server takes work, and how much it has."""
+    return _json({"typing": request.app[STORE].writing, "readers": request.app[READERS].count})
+
+
+async def say_where(request: web.Request, response: web.StreamResponse) -> None:
+    """Name the answer in a response that started one, so that it can be read on, stopped, or read again."""
+    if location := request.get(LOCATION):
+        response.headers["Content-Location"] = location
+
+
+def add_routes(app: web.Application) -> None:
+    """The routes of the API. The last one takes any single name, so it must stay the last of the application."""
+    app.router.add_post("/answers", start)
+    app.router.add_get("/answers/{id}", state)
+    app.router.add_delete("/answers/{id}", stop)
+    app.router.add_get("/answers/{id}/timeline", timeline)
+    # HEAD would wait for a stream, or start an answer, to throw it away.
+    app.router.add_get("/answers/{id}/{transport}", read, allow_head=False)
+    app.router.add_get("/transports", transports)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/{transport}", start_and_read, allow_head=False)
+
+
+async def _json_object(request: web.Request) -> dict[str, Any]:
+    seconds = request.app[SETTINGS].body_s
+    try:
+        async with asyncio.timeout(seconds):
+            body = await request.read()
+    except TimeoutError:
+        raise Refusal(408, f"The body did not arrive within {seconds:g} seconds.", {"Connection": "close"}) from None
+    try:
+        fields = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        raise Refusal(400, 'The body is not JSON. Send an object such as {"preset":"english"}.') from None
+    if not isinstance(fields, dict):
+        raise Refusal(400, 'The body must be a JSON object such as {"preset":"english"}.')
+    return fields
+
+
+def _answer(request: web.Request) -> Answer:
+    return request.app[STORE].find(request.match_info["id"])
+
+
+def _transport(request: web.Request) -> Transport:
+    name = request.match_info["transport"]
+    if name not in TRANSPORTS:
+        raise Refusal(404, f"There is no transport {name[:40]!r}. There are {', '.join(TRANSPORTS)}.")
+    return TRANSPORTS[name]
+
+
+def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=status,
+        body=to_json(document),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
