@@ -1,0 +1,22 @@
+"""The clients: one module for each transport, all of one signature. None of them imports the server.
+
+The one thing to notice: `CLIENTS[name](url)` is an async generator of chunks whatever the name, so a comparison of
+transports is a loop over this table.
+"""
+
+from clients.iframe import iframe
+from clients.long_polling import long_polling
+from clients.polling import polling
+from clients.resume import Client
+from clients.sse import sse
+from clients.websocket import websocket
+from clients.whole import whole
+
+CLIENTS: dict[str, Client] = {
+    "polling": polling,
+    "long_polling": long_polling,
+    "iframe": iframe,
+    "sse": sse,
+    "websocket": websocket,
+    "whole": whole,
+}

@@ -1,0 +1,77 @@
+"""The command line: `python -m clients NAME` types an answer here; `python -m clients race` types all side by side.
+
+Exit codes: 0 the whole text came, 1 it did not (a sentence on standard error says why), 2 wrong usage, 130 Ctrl-C.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from contextlib import aclosing
+
+from rich.console import Console
+
+from clients import CLIENTS
+from clients.answers import answering
+from clients.chunk import Refused, StreamError
+from clients.race import Lane, race, verdict
+from clients.terminal import safe
+
+
+def main() -> int:
+    """Parse, read, and say in one sentence what went wrong."""
+    arguments = _parser().parse_args()
+    fields = {name: value for name in ("preset", "text") if (value := getattr(arguments, name)) is not None}
+    try:
+        if arguments.name == "race":
+            return asyncio.run(run_race(arguments.server, fields))
+        return asyncio.run(type_out(arguments.name, arguments.server, fields))
+    except (Refused, StreamError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+async def type_out(name: str, server: str, fields: dict[str, str]) -> int:
+    """Type one answer on standard output, and nothing else there; a line of figures goes to standard error."""
+    lane = Lane(name, time.monotonic())
+    async with answering(server, **fields) as links, aclosing(CLIENTS[name](links[name])) as chunks:
+        async for chunk in chunks:
+            lane.take(chunk)
+            print(safe(chunk.text), end="", flush=True)
+    print()
+    return _judge([lane])
+
+
+async def run_race(server: str, fields: dict[str, str]) -> int:
+    """Type one answer over all transports, side by side."""
+    started = time.monotonic()
+    async with answering(server, **fields) as links:
+        lanes = await race({name: links[name] for name in CLIENTS}, started, Console())
+    return _judge(lanes)
+
+
+def _judge(lanes: list[Lane]) -> int:
+    wrong = verdict(lanes)
+    if wrong:
+        print(wrong, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m clients",
+        description="Read an answer of a running server (python -m server) over one transport, or all at once.",
+    )
+    parser.add_argument("name", choices=[*CLIENTS, "race"], help="the transport, or all of them side by side")
+    parser.add_argument("--server", default="http://127.0.0.1:8000", metavar="URL", help="default: %(default)s")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--preset", metavar="NAME", help="one of the server's answers, such as english or edge")
+    what.add_argument("--text", help="a text of your own")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""Starting and stopping answers: the part of the API that is the same whoever reads afterwards."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from yarl import URL
+
+from clients.request import requesting, session
+
+
+@asynccontextmanager
+async def answering(server: str, **fields: Any) -> AsyncIterator[dict[str, str]]:
+    """Start an answer; gives the URL for each transport. Leaving the block before the answer's end stops it.
+
+    `fields` are those of `POST /answers`. Raises Refused when one of them is wrong, StreamError without a server.
+    """
+    base = URL(server)
+    async with session() as connections:
+        async with requesting(connections, "POST", base / "answers", json=fields) as response:
+            links: dict[str, str] = (await response.json())["links"]
+            answer = base.join(URL(response.headers["Location"]))
+        try:
+            yield {name: str(base.join(URL(path))) for name, path in links.items()}
+        except BaseException:
+            async with requesting(connections, "DELETE", answer):
+                pass
+            raise

@@ -1,0 +1,56 @@
+"""What every client yields, and the two ways in which reading can fail.
+
+The one thing to notice: this is written from the wire format, not imported from the server. Two implementations that
+understand each other prove that the format is what its description says.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of the answer, as it arrived."""
+
+    cursor: int
+    """Entries read so far; resume from here."""
+    text: str
+    """New text; empty for a heartbeat, or a poll without news."""
+    done: str | None = None
+    """`finished`, `stopped` or `failed` on the last chunk."""
+    sha256: str | None = None
+    """With `done`: the digest of the whole answer in UTF-8."""
+    error: str | None = None
+    """With `done="failed"`: a sentence for a person."""
+    request: int = 1
+    """Which request of this client brought it: always 1 on a stream, counting up when polling."""
+
+
+class StreamError(Exception):
+    """The answer broke off, or what came is not in the format. Reading on from the last cursor may help."""
+
+
+class Refused(Exception):
+    """The server said no, and would say it again."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+def parse(data: bytes | str, request: int = 1) -> Chunk:
+    """The chunk in a piece of JSON. Raises StreamError when there is none."""
+    try:
+        fields: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        raise StreamError(f"The server sent what is not JSON: {data[:80]!r}.") from None
+    if not isinstance(fields, dict) or type(fields.get("cursor")) is not int or type(fields.get("text")) is not str:
+        raise StreamError(f"The server sent what is not a chunk: {data[:80]!r}.")
+    return Chunk(
+        fields["cursor"], fields["text"], fields.get("done"), fields.get("sha256"), fields.get("error"), request
+    )
+
+
+CUT = "The answer broke off before its end: the connection was closed without a last chunk."
+"""End of stream without `done` is a failure, never an end."""

@@ -1,0 +1,49 @@
+"""One HTTP request, the same for every client that is not a WebSocket: its URL, its time limits, its refusals."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from clients.chunk import Refused, StreamError
+
+NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=10)  # an answer takes as long as it takes
+
+
+def at(url: str, cursor: int) -> URL:
+    """The address that reads on from `cursor`."""
+    return URL(url).update_query(cursor=cursor)
+
+
+def session() -> aiohttp.ClientSession:
+    """A session whose connections are kept between requests, as a browser does."""
+    return aiohttp.ClientSession(timeout=NO_LIMIT)
+
+
+@asynccontextmanager
+async def requesting(
+    session: aiohttp.ClientSession, method: str, url: URL, **options: Any
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The response, once its head is there. Raises Refused with the server's own sentence, StreamError when cut."""
+    try:
+        async with session.request(method, url, **options) as response:
+            if response.status >= 500:
+                raise StreamError(explained(response.status, await response.read()))
+            if response.status >= 400:
+                raise Refused(response.status, explained(response.status, await response.read()))
+            yield response
+    except aiohttp.ClientConnectorError:
+        raise StreamError(f"There is no server at {url.origin()}. Start one with: python -m server") from None
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise StreamError(f"The connection to {url.origin()} broke: {error or type(error).__name__}.") from error
+
+
+def explained(status: int, body: bytes | bytearray) -> str:
+    """The sentence in a problem document (RFC 9457), or, without one, the bare status."""
+    try:
+        return str(json.loads(body)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"The server refused with status {status}."

@@ -1,0 +1,37 @@
+"""WebSocket, with the `websockets` library: a second implementation of RFC 6455 beside the server's.
+
+The one thing to notice: there is nothing to decode. The protocol already cuts the stream into messages.
+"""
+
+from collections.abc import AsyncGenerator
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidStatus
+
+from clients.chunk import CUT, Chunk, Refused, StreamError, parse
+from clients.request import at, explained
+
+
+async def websocket(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
+    """Every message from `cursor` to the end. A close with 1000 before any chunk means that the end was read before."""
+    address = at(url, cursor)
+    address = address.with_scheme({"https": "wss"}.get(address.scheme, "ws"))
+    chunk = None
+    try:
+        async with connect(str(address), compression=None, proxy=None) as socket:
+            async for message in socket:
+                chunk = parse(message)
+                yield chunk
+                if chunk.done:
+                    return
+    except InvalidStatus as refusal:
+        status, body = refusal.response.status_code, refusal.response.body
+        raise (
+            Refused(status, explained(status, body)) if status < 500 else StreamError(explained(status, body))
+        ) from None
+    except (InvalidHandshake, ConnectionClosedError, TimeoutError) as error:
+        raise StreamError(f"The connection to {address.origin()} broke: {error}.") from error
+    except OSError:
+        raise StreamError(f"There is no server at {address.origin()}. Start one with: python -m server") from None
+    if chunk:
+        raise StreamError(CUT)
