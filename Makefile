@@ -1,0 +1,52 @@
+# Two commands do everything on a fresh machine: make run, make test.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test check transcripts screenshot clean
+
+help:
+	@echo "make run [PORT=8000]   start the server and open its page"
+	@echo "make test              check style and types, run all tests, browser included"
+	@echo "make check             style and types only"
+	@echo "make transcripts       record the transcripts in docs/wire.md anew"
+	@echo "make screenshot        take the README's picture anew"
+
+# Ctrl-C is the ordinary way to end the server, so its exit code 130 is no failure here.
+run: $(VENV)/run
+	@$(BIN)/python -m server --open --port $(PORT) || [ $$? -eq 130 ]
+
+test: check
+	@$(BIN)/python -m tests.chromium
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+transcripts: $(VENV)/test
+	$(BIN)/python -m tests.transcripts
+
+screenshot: $(VENV)/test
+	@$(BIN)/python -m tests.chromium
+	$(BIN)/python -m tests.screenshot
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "pushlab needs Python 3.11 or newer; choose one with: make run PYTHON=python3.12"; exit 1; }
+	@echo "Setting up $(VENV), once ..."
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "On Debian: sudo apt-get install -y python3-venv"; exit 1; }
+
+# Each stamp is made anew when the dependencies change.
+$(VENV)/run: pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/test: pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $(VENV)/run $@

@@ -1,0 +1,62 @@
+"""Fixtures that all tests share: a server on the production runner, and each transport in turn."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from clients import CLIENTS
+from clients.resume import Client
+from server.app import serving
+from server.settings import Settings
+from server.transports import TRANSPORTS
+
+Links = dict[str, str]
+Start = Callable[..., Awaitable[Links]]
+
+
+@pytest.fixture(params=TRANSPORTS)
+def name(request: pytest.FixtureRequest) -> str:
+    """The name of a transport; a test that asks for it runs on every one."""
+    return str(request.param)
+
+
+@pytest.fixture
+def client(name: str) -> Client:
+    """The Python client of that transport."""
+    return CLIENTS[name]
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Settings of a server that types as fast as it can."""
+    return Settings(port=0, first_token_ms=0, token_ms=0)
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[str]:
+    """The URL of a running server."""
+    async with serving(settings) as url:
+        yield url
+
+
+@pytest.fixture
+async def http(server: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session with that server."""
+    async with aiohttp.ClientSession(server) as session:
+        yield session
+
+
+@pytest.fixture
+def start(http: aiohttp.ClientSession, server: str) -> Start:
+    """Starts an answer; gives the URL for each transport, and the answer's own as "self"."""
+
+    async def start_answer(**fields: Any) -> Links:
+        async with http.post("/answers", json=fields) as response:
+            document = await response.json()
+            assert response.status == 201, document
+            paths = document["links"] | {"self": response.headers["Location"]}
+            return {name: server + path for name, path in paths.items()}
+
+    return start_answer

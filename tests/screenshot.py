@@ -1,0 +1,39 @@
+"""Takes the README's pictures of the real page: `make screenshot`.
+
+The one thing to notice: the picture is taken in the middle of an answer, when the transports differ.
+"""
+
+import asyncio
+from pathlib import Path
+
+from playwright.async_api import async_playwright
+
+from server.app import serving
+from server.settings import Settings
+from server.site import LANGUAGES
+from tests.chromium import find_chromium
+
+DOCS = Path(__file__).parent.parent / "docs"
+SIZE = {"width": 1280, "height": 720}
+HALF_WAY = 40
+"""Characters on the WebSocket lane when the picture is taken."""
+
+
+async def main() -> None:
+    """Take one picture for each language."""
+    async with serving(Settings(port=0)) as url, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find_chromium(), chromium_sandbox=False)
+        for language in LANGUAGES:
+            page = await browser.new_page(viewport=SIZE, device_scale_factor=1.5)  # type: ignore[arg-type]
+            await page.goto(f"{url}/?lang={language}")
+            await page.click("[data-action=start]")
+            await page.wait_for_function(
+                f"document.querySelector('[data-transport=websocket] [data-text]').textContent.length >= {HALF_WAY}"
+            )
+            await page.screenshot(path=DOCS / f"page.{language}.png")
+            await page.close()
+        await browser.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,107 @@
+"""The documentation, held against the code."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from clients import CLIENTS
+from server.order import FIELDS
+from server.sources.presets import PRESETS
+from server.transports import TRANSPORTS
+from tests.transcripts import BLOCK, WIRE, transcript
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LANGUAGES = {"README.md": "README.zh-CN.md"}
+
+VARIES = [  # what differs from one recording to the next, and from one machine to the next
+    (r"/answers/[0-9a-f]{32}/", "/answers/ID/"),
+    (r"127\.0\.0\.1:\d+", "HOST"),
+    (r"Date: .*", "Date: NOW"),
+    (r"Server: .*", "Server: VERSIONS"),
+    (r"nonce-[\w-]+", "nonce-NONCE"),
+    (r"Content-Length: \d+", "Content-Length: N"),
+    (r"cursor=\d+", "cursor=N"),
+]
+
+
+def modules(folder: Path, suffix: str) -> set[str]:
+    """The names of the modules in a folder, tables apart."""
+    return {path.stem for path in folder.glob(f"*{suffix}")} - {"__init__", "index"}
+
+
+def heads(text: str) -> set[str]:
+    """The request and response lines of a transcript, with all that varies masked."""
+    for pattern, mask in VARIES:
+        text = re.sub(pattern, mask, text)
+    return {line for line in text.splitlines() if re.match(r"> |< (HTTP/1\.1 |[\w-]+: )", line)} - sse_fields(text)
+
+
+def sse_fields(text: str) -> set[str]:
+    """The lines of the body that look like header lines."""
+    return set(re.findall(r"^< (?:id|event|data|retry): .*$", text, re.MULTILINE))
+
+
+def test_each_transport_has_one_name_everywhere() -> None:
+    names = set(TRANSPORTS)
+    assert set(CLIENTS) == names
+    assert modules(ROOT / "server" / "transports", ".py") == names
+    assert names <= modules(ROOT / "clients", ".py")
+    assert modules(ROOT / "pages" / "js" / "transports", ".js") == names
+    assert modules(ROOT / "docs" / "transports", ".md") == names
+    table = (ROOT / "pages" / "js" / "transports" / "index.js").read_text(encoding="utf-8")
+    listed = re.search(r"TRANSPORTS = \{(.*?)\}", table, re.DOTALL)
+    assert listed
+    assert set(re.findall(r"^\s*(\w+)", listed[1].replace(",", "\n"), re.MULTILINE)) == names
+
+
+async def test_the_transcript_is_what_the_server_says_today(name: str, server: str) -> None:
+    recorded = re.search(BLOCK.format(name=name), WIRE.read_text(encoding="utf-8"), re.DOTALL)
+    assert recorded, f"docs/wire.md has no transcript of {name}"
+    today = await transcript(server, name)
+    assert heads(recorded[0]) == heads(today)
+    for text in (recorded[0], today):
+        assert "".join(re.findall(r'"text":"([^"]*)"', text)) == "够钟下班啦"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def shape(text: str) -> list[str]:
+    """What must be equal in every language: headings by level, code blocks, table rows by cells, links and pictures."""
+    parts: list[str] = []
+    for block in re.split(r"(```.*?```)", text, flags=re.DOTALL):
+        if block.startswith("```"):
+            parts.append(re.sub(r"\s*#.*", "", block))  # comments are translated, commands are not
+            continue
+        for line in block.splitlines():
+            if heading := re.match(r"#+ ", line):
+                parts.append(heading[0])
+            elif line.startswith("|"):
+                parts.append("|" * line.count("|"))
+            targets = re.findall(r"\]\(([^)]+)\)", line)
+            parts += sorted(re.sub(r"\.(en|zh)\.png", ".png", target) for target in targets)
+    return [part for part in parts if not any(other in part for other in (*LANGUAGES, *LANGUAGES.values()))]
+
+
+@pytest.mark.parametrize(("english", "chinese"), LANGUAGES.items())
+def test_both_languages_say_the_same(english: str, chinese: str) -> None:
+    assert shape((ROOT / english).read_text(encoding="utf-8")) == shape((ROOT / chinese).read_text(encoding="utf-8"))
+
+
+def mentioned(words: Iterable[str], text: str) -> set[str]:
+    """Those of `words` that stand in `text` as code."""
+    return {word for word in words if f"`{word}`" in text}
+
+
+def test_the_wire_page_names_every_field_preset_and_transport() -> None:
+    text = WIRE.read_text(encoding="utf-8")
+    for words in (FIELDS, PRESETS, TRANSPORTS):
+        assert mentioned(words, text.replace("[`", "`").replace("`]", "`")) == set(words)
