@@ -55,9 +55,7 @@ class EventDecoder:
             self._name = value
         elif name == "data":
             self._data.append(value)
-        return (
-            None  # `id` is in our data, too; `retry` is for clients/resume.py's jitter to ignore; the rest are comments
-        )
+        return None  # `id` and `retry` are for an EventSource: our cursor is in the data, our pauses are in resume.py
 
     def _dispatch(self) -> Event | None:
         event = Event(self._name or "message", "\n".join(self._data)) if self._data else None

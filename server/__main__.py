@@ -8,6 +8,7 @@ import asyncio
 import dataclasses
 import errno
 import ipaddress
+import math
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ def main() -> int:
     parser = _parser()
     arguments = vars(parser.parse_args())
     open_browser = arguments.pop("open")
+    if arguments["host"] == "localhost":
+        arguments["host"] = "127.0.0.1"  # the name can mean two addresses, and a free port would differ between them
     settings = Settings(**arguments)
     _check(parser, settings)
     try:
@@ -65,8 +68,10 @@ def _check(parser: argparse.ArgumentParser, settings: Settings) -> None:
     """Refuse, as wrong usage, what could never work or would open this machine to others."""
     for setting in dataclasses.fields(Settings):
         value = getattr(settings, setting.name)
-        if not isinstance(value, str) and not value >= 0:
-            parser.error(f"--{setting.name.replace('_', '-')} must not be {value}: give a number from 0 up.")
+        least = 0 if setting.name == "port" or setting.name.endswith("_ms") else 1e-3
+        if not isinstance(value, str) and not least <= value < math.inf:
+            flag = setting.name.replace("_", "-")
+            parser.error(f"--{flag} must not be {value}: give a number {'from' if least == 0 else 'above'} 0.")
     if settings.port > 65535:
         parser.error(f"--port {settings.port} does not exist: ports go from 0 to 65535.")
     if not _is_loopback(settings.host):
@@ -77,7 +82,7 @@ def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return False
 
 
 def _has_screen() -> bool:

@@ -40,10 +40,6 @@ class Entry:
     appended: float
 
 
-class CursorError(ValueError):
-    """A cursor that points ahead of the log: it was never given out by this answer."""
-
-
 class Answer:
     """The log. `append` and `end` write it, `read`, `wait` and `follow` read it.
 
@@ -91,9 +87,9 @@ class Answer:
         self._ended.set()
 
     def read(self, cursor: int) -> Chunk:
-        """What came after `cursor`, READ_LIMIT characters at most. Never waits. Raises CursorError ahead of the log."""
+        """What came after `cursor`, READ_LIMIT characters at most. Never waits. Raises IndexError ahead of the log."""
         if not 0 <= cursor <= self.cursor:
-            raise CursorError(f"cursor {cursor} is outside this answer, whose newest cursor is {self.cursor}")
+            raise IndexError(f"cursor {cursor} is outside this answer, whose newest cursor is {self.cursor}")
         tokens, room = [], READ_LIMIT
         for entry in self.entries[cursor : cursor + READ_LIMIT]:
             room -= len(entry.token)

@@ -31,8 +31,9 @@ class Store:
         if len(self._answers) >= self._settings.max_answers:
             self._forget_oldest()
         answer = Answer(secrets.token_hex(16))  # 128 random bits: not to be guessed, so knowing it is the permission
-        self._answers[answer.id] = answer
-        self._writers[answer.id] = asyncio.create_task(self._write(answer, source), name=f"writer {answer.id}")
+        writer = asyncio.create_task(_write(answer, source), name=f"writer {answer.id}")
+        writer.add_done_callback(lambda _: self._written(answer))  # also when it is cancelled before its first step
+        self._answers[answer.id], self._writers[answer.id] = answer, writer
         return answer
 
     def find(self, answer_id: str) -> Answer:
@@ -47,10 +48,10 @@ class Store:
                 "start a new one with POST /answers.",
             ) from None
 
-    def stop(self, answer_id: str) -> None:
+    def stop(self, answer: Answer) -> None:
         """End the answer here and now, unless it has ended; all who read it get `"done":"stopped"`."""
-        self.find(answer_id).end("stopped")
-        if writer := self._writers.get(answer_id):
+        answer.end("stopped")
+        if writer := self._writers.get(answer.id):
             writer.cancel()
 
     @property
@@ -62,19 +63,12 @@ class Store:
         """Stop every answer, which ends every stream."""
         writers = list(self._writers.values())
         for answer_id in list(self._writers):
-            self.stop(answer_id)
+            self.stop(self.find(answer_id))
         await asyncio.gather(*writers, return_exceptions=True)
 
-    async def _write(self, answer: Answer, source: Source) -> None:
-        try:
-            await source(answer)
-            answer.end("finished")
-        except Exception:
-            log.exception("the source of an answer failed")
-            answer.end("failed", "The source of this answer broke down; the server's log says why. Start it again.")
-        finally:
-            del self._writers[answer.id]
-            asyncio.get_running_loop().call_later(self._settings.keep_s, self._answers.pop, answer.id, None)
+    def _written(self, answer: Answer) -> None:
+        del self._writers[answer.id]
+        asyncio.get_running_loop().call_later(self._settings.keep_s, self._answers.pop, answer.id, None)
 
     def _forget_oldest(self) -> None:
         for answer_id in self._answers:
@@ -87,6 +81,15 @@ class Store:
             "Try again in a moment, or start the server with a larger --max-answers.",
             {"Retry-After": "5"},
         )
+
+
+async def _write(answer: Answer, source: Source) -> None:
+    try:
+        await source(answer)
+        answer.end("finished")
+    except Exception:
+        log.exception("the source of an answer failed")
+        answer.end("failed", "The source of this answer broke down; the server's log says why. Start it again.")
 
 
 STORE = web.AppKey("store", Store)

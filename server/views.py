@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from server.answer import READ_LIMIT, Answer, CursorError
+from server.answer import READ_LIMIT, Answer
 from server.guard import READERS
 from server.order import from_query, order
 from server.push import nothing_left
@@ -54,7 +54,7 @@ async def state(request: web.Request) -> web.Response:
 
 async def stop(request: web.Request) -> web.Response:
     """`DELETE /answers/{id}`: stop the writer. Asking again changes nothing."""
-    request.app[STORE].stop(request.match_info["id"])
+    request.app[STORE].stop(_answer(request))
     return web.Response(status=204)
 
 
@@ -76,10 +76,12 @@ async def read(request: web.Request) -> web.StreamResponse:
     transport = _transport(request)
     answer = _answer(request)
     cursor = cursor_of(request)
-    try:
-        answer.read(cursor)
-    except CursorError as error:
-        raise Refusal(400, f"{error}. Read on from there, or start again with cursor=0.") from None
+    if cursor > answer.cursor:
+        raise Refusal(
+            400,
+            f"Cursor {cursor} is outside this answer, whose newest cursor is {answer.cursor}: "
+            "read on from there, or start again with cursor=0.",
+        )
     if answer.past_end(cursor):
         return await nothing_left(request)
     with request.app[READERS].one_more():

@@ -46,7 +46,7 @@ async def _listen(request: web.Request, answer: Answer, socket: web.WebSocketRes
         if not _is_stop(message):
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b'the only message is {"stop":true}')
             return
-        request.app[STORE].stop(answer.id)
+        request.app[STORE].stop(answer)
 
 
 def _is_stop(message: WSMessage) -> bool:
