@@ -44,9 +44,9 @@ $(VENV)/bin/python:
 
 # Each stamp is made anew when the dependencies change.
 $(VENV)/run: pyproject.toml | $(VENV)/bin/python
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/test: pyproject.toml | $(VENV)/bin/python
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable ".[dev]"
 	@touch $(VENV)/run $@

@@ -4,9 +4,10 @@ The one thing to notice: the picture is taken in the middle of an answer, when t
 """
 
 import asyncio
+import re
 from pathlib import Path
 
-from playwright.async_api import async_playwright
+from playwright.async_api import ViewportSize, async_playwright, expect
 
 from server.app import serving
 from server.settings import Settings
@@ -14,7 +15,7 @@ from server.site import LANGUAGES
 from tests.chromium import find_chromium
 
 DOCS = Path(__file__).parent.parent / "docs"
-SIZE = {"width": 1280, "height": 720}
+SIZE: ViewportSize = {"width": 1280, "height": 720}
 HALF_WAY = 40
 """Characters on the WebSocket lane when the picture is taken."""
 
@@ -24,12 +25,11 @@ async def main() -> None:
     async with serving(Settings(port=0)) as url, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_chromium(), chromium_sandbox=False)
         for language in LANGUAGES:
-            page = await browser.new_page(viewport=SIZE, device_scale_factor=1.5)  # type: ignore[arg-type]
+            page = await browser.new_page(viewport=SIZE, device_scale_factor=1.5)
             await page.goto(f"{url}/?lang={language}")
             await page.click("[data-action=start]")
-            await page.wait_for_function(
-                f"document.querySelector('[data-transport=websocket] [data-text]').textContent.length >= {HALF_WAY}"
-            )
+            typed = page.locator("[data-transport=websocket] [data-text]")
+            await expect(typed).to_have_text(re.compile(f".{{{HALF_WAY},}}"), timeout=30_000)
             await page.screenshot(path=DOCS / f"page.{language}.png")
             await page.close()
         await browser.close()

@@ -1,0 +1,21 @@
+// The answer itself, over the HTTP API: start one, stop one, and ask why one cannot be read.
+// Notice: nothing here reads text. Writing an answer and delivering it are separate things.
+
+import { reach } from './chunk.js';
+
+// fields: what the form says, e.g. {preset: "edge", token_ms: 20} → {id, links: {sse: "/answers/ID/sse", …}}
+export async function startAnswer(fields) {
+  const body = JSON.stringify(fields);
+  const response = await reach('/answers', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+  return response.json();
+}
+
+export async function stopAnswer(id) {
+  await reach(`/answers/${id}`, { method: 'DELETE' });
+}
+
+// EventSource, iframe and WebSocket tell a page that they failed, never why. A plain request finds out more.
+export async function explain(failure, id) {
+  if (failure.word !== 'stream_cut' && failure.word !== 'stream_silent') return failure;
+  return reach(`/answers/${id}`).then(() => failure, (reason) => reason);
+}

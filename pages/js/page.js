@@ -1,0 +1,72 @@
+// What both pages share: the form, the keys, and at most one run at a time.
+// Notice: starting again leaves the old run and stops its answer; two answers never type into one lane.
+
+import { Run } from './run.js';
+import { answerFields, restore, save } from './setup.js';
+import { say } from './words.js';
+
+const form = document.querySelector('form');
+const status = document.querySelector('[data-status]');
+const stopButton = document.querySelector('[data-action=stop]');
+
+// chosenLanes: which lanes take part · changed: called whenever the set-up has changed
+export function openPage(chosenLanes, changed = () => {}) {
+  let run = null;
+
+  async function start() {
+    settle();
+    run?.leave();
+    const lanes = chosenLanes();
+    if (lanes.length === 0) return announce(say('choose_a_lane'), 'failed');
+    const current = run = new Run(lanes, announce);
+    setLive(true);
+    await current.start(answerFields(form));
+    if (current === run) setLive(false);
+  }
+
+  function stop() {
+    if (run?.live) run.stop();
+  }
+
+  function settle() {
+    form.dataset.preset = form.elements.preset.value;
+    showPace(form.elements);
+    save(form);
+    changed();
+  }
+
+  restore(form);
+  settle();
+  form.addEventListener('change', settle);
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    start();
+  });
+  stopButton.addEventListener('click', stop);
+  listenToKeys(stop);
+}
+
+function announce(sentence, kind = '') {
+  status.textContent = sentence;
+  status.dataset.status = kind;
+}
+
+// aria-disabled, not disabled: a button that vanishes from under the focus strands whoever uses the keyboard.
+function setLive(live) {
+  stopButton.setAttribute('aria-disabled', String(!live));
+  document.body.dataset.live = live;
+}
+
+// An empty pace means the text's own: recorded for a replay, else the typewriter's.
+function showPace({ preset, token_ms }) {
+  token_ms.placeholder = preset.selectedOptions[0].dataset.pace;
+}
+
+// Enter starts and Escape stops, wherever the focus is, unless a control there needs the key itself.
+function listenToKeys(stop) {
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') stop();
+    const taken = event.target.closest('a, button, summary, input, select, textarea');
+    if (event.key === 'Enter' && (!taken || event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+}

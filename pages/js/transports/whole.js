@@ -1,0 +1,13 @@
+// The baseline without streaming: one request, one reply, when the answer has ended.
+// Notice: nothing is wrong with it except the wait.
+
+import { Failure, ask } from '../chunk.js';
+
+export const HEARS = 'at the end';
+
+export async function* stream(url, { cursor = 0, signal } = {}) {
+  const chunk = await ask(url, cursor, 1, signal);
+  if (!chunk) return;
+  yield chunk;
+  if (!chunk.done) throw new Failure('stream_cut');
+}

@@ -1,0 +1,407 @@
+"""The pages in a real Chromium: six lanes, one text, whatever it contains and whoever presses what."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, Request, Route, expect
+
+from server.sources.presets import PRESETS
+from tests.browser.conftest import ROOT, OpenContext, OpenPage, server_process
+from tests.browser.test_words import WORDS
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TRANSPORTS = sorted(path.stem for path in (ROOT / "pages/js/transports").glob("*.js") if path.stem != "index")
+LIVE = "[data-state=waiting], [data-state=typing]"
+
+
+async def start(page: Page) -> dict[str, Any]:
+    """Press Start; gives what the server answered."""
+    async with page.expect_response("**/answers") as response:
+        await page.click("[data-action=start]")
+    document: dict[str, Any] = await (await response.value).json()
+    return document
+
+
+async def finished(page: Page) -> dict[str, str]:
+    """Wait until no lane is live; gives the state of each visible lane."""
+    await expect(page.locator(LIVE)).to_have_count(0)
+    return await of_each_lane(page, "lane => lane.dataset.state")
+
+
+async def texts(page: Page) -> dict[str, str]:
+    return await of_each_lane(page, "lane => lane.querySelector('[data-text]').textContent")
+
+
+async def of_each_lane(page: Page, script: str) -> dict[str, str]:
+    found: dict[str, str] = await page.evaluate(
+        "(script) => Object.fromEntries([...document.querySelectorAll('[data-transport]')]"
+        f".filter(lane => !lane.hidden).map(lane => [lane.dataset.transport, ({script})(lane)]))"
+    )
+    return found
+
+
+async def answer_of(page: Page, started: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = await (await page.request.get(f"/answers/{started['id']}")).json()
+    return answer
+
+
+def methods_of(page: Page) -> list[str]:
+    """The methods of all requests from now on, as they go out."""
+    methods: list[str] = []
+
+    def note(request: Request) -> None:
+        methods.append(request.method)
+
+    page.on("request", note)
+    return methods
+
+
+# The lesson itself
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+async def test_all_lanes_end_with_the_identical_text(open_page: OpenPage, preset: str) -> None:
+    page = await open_page(f"/?preset={preset}&token_ms=1")
+    started = await start(page)
+    assert await finished(page) == dict.fromkeys(TRANSPORTS, "done")
+    answer = await answer_of(page, started)
+    assert answer["text"] == PRESETS[preset].text
+    assert await texts(page) == dict.fromkeys(TRANSPORTS, answer["text"])
+    assert await of_each_lane(page, "lane => lane.querySelector('[data-seal]').textContent") == dict.fromkeys(
+        TRANSPORTS, WORDS["en"]["intact"]
+    )
+    await expect(page.locator("[data-status]")).to_contain_text(f"All {len(TRANSPORTS)} lanes typed the identical text")
+
+
+async def test_every_lane_waits_then_types_then_is_done_and_counts_what_it_took(open_page: OpenPage) -> None:
+    page = await open_page("/?token_ms=5")
+    await page.evaluate(
+        """() => {
+          window.seen = {};
+          const note = ({ target }) => (window.seen[target.dataset.transport] ??= []).push(target.dataset.state);
+          new MutationObserver((changes) => changes.forEach(note))
+            .observe(document, { subtree: true, attributeFilter: ["data-state"] });
+        }"""
+    )
+    await start(page)
+    await finished(page)
+    assert await page.evaluate("window.seen") == dict.fromkeys(TRANSPORTS, ["waiting", "typing", "done"])
+    figures = {name: await page.locator(f"[data-transport={name}] dd").all_inner_texts() for name in TRANSPORTS}
+    assert all(re.fullmatch(r"\d+ ms", ttft) for ttft, _, _ in figures.values())
+    assert all(int(requests) >= 1 and int(chunks) >= 1 for _, requests, chunks in figures.values())
+    assert figures["whole"][1:] == ["1", "1"]
+
+
+async def test_an_own_text_stays_text(open_page: OpenPage) -> None:
+    text = "  空格\n\n</script><img src=x onerror=alert(1)> <b>bold</b> &amp; {{ x }} 👩‍👩‍👧‍👦 "
+    page = await open_page("/?token_ms=1")
+    await page.select_option("[name=preset]", "own")
+    await page.fill("[name=text]", text)
+    await start(page)
+    await finished(page)
+    assert await texts(page) == dict.fromkeys(TRANSPORTS, text)
+
+
+async def test_starting_again_leaves_the_old_answer_and_stops_it(open_page: OpenPage) -> None:
+    page = await open_page("/?token_ms=300")
+    old = await start(page)
+    await expect(page.locator("[data-state=typing]")).to_have_count(len(TRANSPORTS) - 1)
+    await page.select_option("[name=preset]", "off-work")
+    await page.fill("[name=token_ms]", "5")
+    await start(page)
+    await finished(page)
+    assert await texts(page) == dict.fromkeys(TRANSPORTS, PRESETS["off-work"].text)
+    assert (await answer_of(page, old))["reason"] == "stopped"
+
+
+# Stop
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+async def test_stop_works_on_each_lane_alone(open_page: OpenPage, name: str) -> None:
+    page = await open_page(f"/demo/{name}?token_ms=100")
+    in_band = await page.evaluate(
+        "name => import('/js/transports/index.js').then(({TRANSPORTS}) => !!TRANSPORTS[name].stopsInBand)", name
+    )
+    methods = methods_of(page)
+    started = await start(page)
+    await page.wait_for_timeout(400)
+    await page.click("[data-action=stop]")
+    assert await finished(page) == {name: "stopped"}
+    answer = await answer_of(page, started)
+    assert answer["reason"] == "stopped"
+    assert await texts(page) == {name: answer["text"]}
+    assert ("DELETE" in methods) is not in_band
+
+
+async def test_stop_over_the_socket_stops_all_lanes_without_another_request(open_page: OpenPage) -> None:
+    page = await open_page("/?token_ms=100")
+    methods = methods_of(page)
+    await start(page)
+    await expect(page.locator("[data-transport=websocket]")).to_have_attribute("data-state", "typing")
+    await page.click("[data-action=stop]")
+    assert await finished(page) == dict.fromkeys(TRANSPORTS, "stopped")
+    assert len(set((await texts(page)).values())) == 1
+    assert "DELETE" not in methods
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+async def test_stop_pressed_at_once_stops_too(open_page: OpenPage, name: str) -> None:
+    page = await open_page(f"/demo/{name}?token_ms=100")
+    await page.evaluate("document.querySelector('[data-action=start]').click()")
+    await page.keyboard.press("Escape")
+    assert await finished(page) == {name: "stopped"}
+
+
+# The pages
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+async def test_a_demo_shows_the_very_files_that_run(open_page: OpenPage, name: str) -> None:
+    page = await open_page(f"/demo/{name}?token_ms=1&preset=off-work")
+    served = await (await page.request.get(f"/js/transports/{name}.js")).text()
+    assert await page.locator("[data-source=client]").text_content() == served
+    python = (ROOT / f"server/transports/{name}.py").read_text(encoding="utf-8")
+    assert await page.locator("[data-source=server]").text_content() == python
+    await expect(page.locator("[data-source=server]")).not_to_be_visible()
+    await page.click("[name=side][value=server]", force=True)
+    await expect(page.locator("[data-source=server]")).to_be_visible()
+    await start(page)
+    assert await finished(page) == {name: "done"}
+    assert await texts(page) == {name: PRESETS["off-work"].text}
+
+
+@pytest.mark.parametrize(("locale", "code"), [("en-GB", "en"), ("zh-CN", "zh")])
+async def test_every_page_speaks_the_browsers_language(open_page: OpenPage, locale: str, code: str) -> None:
+    words = WORDS[code]
+    page = await open_page("/", locale=locale)
+    for path in ["/", *(f"/demo/{name}" for name in TRANSPORTS)]:
+        await page.goto(path)
+        assert str(await page.locator("html").get_attribute("lang")).startswith(code)
+        await expect(page.locator("[data-action=start]")).to_have_text(words["start"])
+        await expect(page.locator("[data-state-word]").first).to_have_text(words["state_idle"])
+        await expect(page.locator("[data-status]")).to_have_text(words["ready"])
+        assert set(await page.locator(".loop").all_text_contents()) <= set(words.values())
+
+
+async def test_every_control_has_a_name(open_page: OpenPage) -> None:
+    page = await open_page("/")
+    nameless = """() => [...document.querySelectorAll("button, a, select, input, textarea")].filter(
+      (control) => !control.textContent.trim() && !control.labels?.[0]?.textContent.trim()).length"""
+    for path in ["/", *(f"/demo/{name}" for name in TRANSPORTS)]:
+        await page.goto(path)
+        assert await page.evaluate(nameless) == 0
+
+
+async def test_switching_the_language_keeps_the_rest_of_the_link(open_page: OpenPage) -> None:
+    page = await open_page("/?preset=own&token_ms=7&lane=sse#text=a%26b")
+    await page.click("[hreflang=zh]")
+    await expect(page.locator("html")).to_have_attribute("lang", re.compile("^zh"))
+    assert "preset=own&token_ms=7&lane=sse&lang=zh#text=a%26b" in page.url
+    await expect(page.locator("[name=text]")).to_have_value("a&b")
+    await page.click("[hreflang=en]")
+    await expect(page.locator("[data-action=start]")).to_have_text("Start")
+
+
+async def test_a_setup_travels_in_the_link(open_page: OpenPage) -> None:
+    read_form = "() => [...new FormData(document.querySelector('form'))].map(pair => pair.join('='))"
+    page = await open_page("/")
+    assert "?" not in page.url
+    await page.select_option("[name=preset]", "own")
+    await page.fill("[name=text]", "两行\n#&?=+ %41")
+    await page.fill("[name=token_ms]", "12.5")
+    await page.select_option("[name=unit]", "word")
+    for name in TRANSPORTS[2:]:
+        await page.uncheck(f"[name=lane][value={name}]")
+    other = await open_page(page.url)
+    assert await other.evaluate(read_form) == await page.evaluate(read_form)
+    assert set(await of_each_lane(other, "lane => lane.dataset.state")) == set(TRANSPORTS[:2])
+    await other.click(f"[data-transport={TRANSPORTS[0]}] h2 a")
+    await expect(other.locator("[name=text]")).to_have_value("两行\n#&?=+ %41")
+    await other.click("h1 a")
+    await expect(other.locator("[name=text]")).to_have_value("两行\n#&?=+ %41")
+    assert await other.evaluate(read_form) == await page.evaluate(read_form)
+
+
+async def test_a_link_with_nonsense_opens_the_default_setup(open_page: OpenPage) -> None:
+    page = await open_page("/")
+    for query in ["preset=nonsense", "unit=x&token_ms=fast", "lane=carrier-pigeon", "lang=tlh", "&&=?%"]:
+        await page.goto(f"/?{query}")
+        await expect(page.locator("[name=preset]")).to_have_value("typewriter")
+        await expect(page.locator("[name=token_ms]")).to_have_value("")
+        assert set(await of_each_lane(page, "lane => ''")) == set(TRANSPORTS)
+
+
+async def test_without_a_lane_there_is_nothing_to_start(open_page: OpenPage) -> None:
+    page = await open_page("/")
+    for name in TRANSPORTS:
+        await page.uncheck(f"[name=lane][value={name}]")
+    await page.click("[data-action=start]")
+    await expect(page.locator("[data-status]")).to_have_text(WORDS["en"]["choose_a_lane"])
+
+
+async def test_it_runs_by_keyboard_alone(open_page: OpenPage) -> None:
+    page = await open_page("/?token_ms=100")
+    focused = "() => document.activeElement.dataset.action"
+    for _ in range(10):
+        await page.keyboard.press("Tab")
+        if await page.evaluate(focused) == "start":
+            break
+    assert await page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-state=typing]").first).to_be_visible()
+    await page.keyboard.press("Tab")
+    assert await page.evaluate(focused) == "stop"
+    await page.keyboard.press("Space")
+    assert set((await finished(page)).values()) == {"stopped"}
+
+
+async def test_enter_starts_and_escape_stops_from_anywhere(open_page: OpenPage) -> None:
+    page = await open_page("/?token_ms=100")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("[data-state=typing]").first).to_be_visible()
+    await page.keyboard.press("Escape")
+    assert set((await finished(page)).values()) == {"stopped"}
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+async def test_a_projector_shows_all_without_scrolling(open_page: OpenPage, locale: str) -> None:
+    page = await open_page("/", locale=locale, width=1280, height=720)
+    for path in ["/?token_ms=1", "/demo/sse?token_ms=1"]:
+        await page.goto(path)
+        await start(page)
+        await finished(page)
+        assert await page.evaluate("() => document.documentElement.scrollHeight <= innerHeight")
+        assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        fits = "() => [...document.querySelectorAll('.paper')].every((e) => e.scrollHeight <= e.clientHeight)"
+        assert await page.evaluate(fits)
+        size = "() => parseFloat(getComputedStyle(document.querySelector('[data-text]')).fontSize)"
+        assert await page.evaluate(size) >= 22
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+async def test_a_phone_never_scrolls_sideways(open_page: OpenPage, locale: str) -> None:
+    page = await open_page("/", locale=locale, width=390, height=844)
+    for path in ["/?preset=english&unit=word&token_ms=1", "/demo/sse?preset=english&unit=word&token_ms=1"]:
+        await page.goto(path)
+        await start(page)
+        await finished(page)
+        assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_long_text_shows_its_end(open_page: OpenPage) -> None:
+    page = await open_page("/?preset=english&unit=word&token_ms=1&lane=sse&lane=polling")
+    await start(page)
+    await finished(page)
+    ends = """() => [...document.querySelectorAll('[data-transport]:not([hidden]) .paper')].every((paper) =>
+      Math.abs(paper.firstElementChild.getBoundingClientRect().bottom - paper.getBoundingClientRect().bottom) < 2)"""
+    assert await page.evaluate(ends)
+
+
+# When something is in the way
+
+
+async def test_a_lane_says_that_it_waits_for_a_connection_and_then_how_long(open_context: OpenContext) -> None:
+    context = await open_context()
+    first, second = await context.new_page(), await context.new_page()
+    for page in (first, second):
+        await page.goto("/?token_ms=60")
+    await start(first)
+    await expect(first.locator("[data-state=typing]").first).to_be_visible()
+    await start(second)
+    await expect(second.locator("[data-note]", has_text="six per host over HTTP/1.1").first).to_be_visible()
+    for page in (first, second):
+        assert await finished(page) == dict.fromkeys(TRANSPORTS, "done")
+    measured = second.locator("[data-note]", has_text=re.compile(r"Waited \d+\.\d s for one of the browser’s six"))
+    await expect(measured.first).to_be_visible()
+    await expect(second.locator("[data-note]", has_text="six per host")).to_have_count(0)
+
+
+async def test_a_page_says_that_its_start_waits_for_a_connection(open_context: OpenContext) -> None:
+    context = await open_context()
+    page, other = await context.new_page(), await context.new_page()
+    for each in (page, other):
+        await each.goto("/?token_ms=1&preset=off-work")
+    await other.evaluate(
+        """async () => {
+          const response = await fetch("/answers", { method: "POST", headers: { "Content-Type": "application/json" },
+            body: JSON.stringify({ text: "x".repeat(25), token_ms: 100 }) });
+          const { links } = await response.json();
+          for (const n of [1, 2, 3, 4, 5, 6]) fetch(`${links.whole}?n=${n}`);
+        }"""
+    )
+    await page.evaluate("document.querySelector('[data-action=start]').click()")
+    await expect(page.locator("[data-status]")).to_have_text(WORDS["en"]["request_waits"])
+    await expect(page.locator("[data-status]")).to_have_text(
+        re.compile(r"identical .* The start itself waited \d\.\d s")
+    )
+
+
+async def test_a_refusal_is_shown_in_the_servers_own_words(open_page: OpenPage, complaints: list[str]) -> None:
+    page = await open_page("/")
+    await page.select_option("[name=preset]", "own")
+    await page.fill("[name=text]", "字" * 30_000)
+    problem = await start(page)
+    await expect(page.locator("[data-status]")).to_have_text(f"The server refused: {problem['detail']}")
+    assert set((await finished(page)).values()) == {"idle"}
+    assert all("the server responded with a status of 4" in complaint for complaint in complaints)
+    complaints.clear()  # Chromium itself logs every 4xx
+
+
+async def test_a_server_that_dies_is_named_in_every_lane(open_context: OpenContext, complaints: list[str]) -> None:
+    page = await (await open_context()).new_page()
+    await page.clock.install()
+    async with server_process() as (url, process):
+        await page.goto(f"{url}/?token_ms=50")
+        await start(page)
+        await expect(page.locator("[data-state=typing]")).to_have_count(len(TRANSPORTS) - 1)
+        process.kill()
+        await process.wait()
+        await page.clock.fast_forward(60_000)  # Chromium does not tell a page that a frame broke off; its silence does
+        assert await finished(page) == dict.fromkeys(TRANSPORTS, "failed")
+    notes = await page.locator("[data-note]").all_text_contents()
+    assert notes == [WORDS["en"]["server_unreachable"]] * len(TRANSPORTS)
+    await expect(page.locator("[data-status]")).to_have_text(WORDS["en"]["verdict_none"])
+    await page.click("[data-action=start]")
+    await expect(page.locator("[data-status]")).to_have_text(WORDS["en"]["server_unreachable"])
+    assert all("ERR_" in complaint for complaint in complaints), complaints
+    complaints.clear()  # Chromium itself logs every connection that fails
+
+
+async def test_an_event_source_that_is_cut_goes_on_where_it_was(open_page: OpenPage) -> None:
+    page = await open_page("/demo/sse?preset=off-work&token_ms=1")
+
+    async def cut(route: Route) -> None:
+        events = "".join(
+            f"id: {cursor}\ndata: {json.dumps({'cursor': cursor, 'text': text})}\n\n"
+            for cursor, text in [(0, ""), (1, "够"), (2, "钟")]
+        )
+        await route.fulfill(content_type="text/event-stream", body=f"retry: 10\n{events}")
+
+    await page.route("**/answers/*/sse*", cut, times=1)
+    await start(page)
+    assert await finished(page) == {"sse": "done"}
+    assert await texts(page) == {"sse": "够钟下班啦"}  # from the start again, it would be 够钟够钟下班啦
+    await expect(page.locator("[data-requests]")).to_have_text("2")
+
+
+async def test_a_frame_that_is_cut_is_a_failure_and_no_end(open_page: OpenPage) -> None:
+    page = await open_page("/demo/iframe?token_ms=1")
+    await page.route("**/answers/*/iframe*", lambda route: route.fulfill(content_type="text/html", body="<p>cut"))
+    await start(page)
+    assert await finished(page) == {"iframe": "failed"}
+    await expect(page.locator("[data-note]")).to_have_text(WORDS["en"]["stream_cut"])
+    await expect(page.locator("iframe")).to_have_count(0)
+
+
+async def test_a_message_from_elsewhere_is_not_typed(open_page: OpenPage) -> None:
+    page = await open_page("/demo/iframe?token_ms=5")
+    await start(page)
+    await page.evaluate(
+        "() => { for (const _ of Array(20)) postMessage({ cursor: 1, text: 'forged' }, location.origin); }"
+    )
+    assert await finished(page) == {"iframe": "done"}
+    assert await texts(page) == {"iframe": PRESETS["typewriter"].text}
