@@ -5,11 +5,13 @@ Exit codes: 0 the whole text came, 1 it did not (a sentence on standard error sa
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from contextlib import aclosing
 
 from rich.console import Console
+from yarl import URL
 
 from clients import CLIENTS
 from clients.answers import answering
@@ -26,8 +28,13 @@ def main() -> int:
         if arguments.name == "race":
             return asyncio.run(run_race(arguments.server, fields))
         return asyncio.run(type_out(arguments.name, arguments.server, fields))
-    except (Refused, StreamError, ValueError) as error:
+    except (Refused, StreamError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has left, as `head` does. Python would flush once more at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print("Nobody reads the output any more.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -60,13 +67,25 @@ def _judge(lanes: list[Lane]) -> int:
     return 0
 
 
+def _address(text: str) -> str:
+    try:
+        url = URL(text)
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address of a server. One looks like http://127.0.0.1:8000")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m clients",
         description="Read an answer of a running server (python -m server) over one transport, or all at once.",
     )
     parser.add_argument("name", choices=[*CLIENTS, "race"], help="the transport, or all of them side by side")
-    parser.add_argument("--server", default="http://127.0.0.1:8000", metavar="URL", help="default: %(default)s")
+    parser.add_argument(
+        "--server", type=_address, default="http://127.0.0.1:8000", metavar="URL", help="default: %(default)s"
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--preset", metavar="NAME", help="one of the server's answers, such as english or edge")
     what.add_argument("--text", help="a text of your own")

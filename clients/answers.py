@@ -1,11 +1,12 @@
 """Starting and stopping answers: the part of the API that is the same whoever reads afterwards."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from yarl import URL
 
+from clients.chunk import Refused, StreamError
 from clients.request import requesting, session
 
 
@@ -23,6 +24,7 @@ async def answering(server: str, **fields: Any) -> AsyncIterator[dict[str, str]]
         try:
             yield {name: str(base.join(URL(path))) for name, path in links.items()}
         except BaseException:
-            async with requesting(connections, "DELETE", answer):
-                pass
+            with suppress(StreamError, Refused):  # what went wrong before is what there is to tell
+                async with requesting(connections, "DELETE", answer):
+                    pass
             raise

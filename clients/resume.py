@@ -36,10 +36,11 @@ def resuming(client: Client) -> Client:
                 async with aclosing(client(url, cursor)) as chunks:
                     async for chunk in chunks:
                         requests = before + chunk.request
-                        if chunk.cursor <= cursor and not chunk.done and chunk.text:
-                            continue
-                        cursor, failures = chunk.cursor, 0
-                        yield replace(chunk, request=requests)
+                        if chunk.text and chunk.cursor <= cursor:
+                            continue  # we have it
+                        if chunk.cursor > cursor:
+                            cursor, failures = chunk.cursor, 0
+                        yield replace(chunk, cursor=cursor, request=requests)
                 return
             except StreamError:
                 failures += 1

@@ -1,5 +1,6 @@
 """The application: the only place where the parts meet."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -35,6 +36,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         keepalive_timeout=settings.keepalive_s,  # 3630 s by default, which is also how long half a request may last
         shutdown_timeout=settings.shutdown_s,
     )
+    logging.getLogger("aiohttp.server").addFilter(guard.our_fault)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port)

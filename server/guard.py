@@ -11,6 +11,7 @@ from http import HTTPStatus
 from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from server.refusal import Refusal
 from server.settings import SETTINGS
@@ -108,6 +109,11 @@ def check_origin(request: web.Request) -> None:
         raise Refusal(403, f"Pages of {origin[:80]!r} may not use this server. Open its own page at / instead.")
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and not _follows_link(request):
         raise Refusal(403, "Pages of other sites may not use this server. Open its own page at / instead.")
+
+
+def our_fault(record: logging.LogRecord) -> bool:
+    """Whether a log record of aiohttp is about us: what is no HTTP gets its 400, and is not worth a traceback here."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _address(url: str) -> SplitResult:

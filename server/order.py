@@ -4,7 +4,7 @@ The one thing to notice: nothing is corrected in silence. A field that is unknow
 measurement with a default where the reader believes to have set something is worse than no measurement.
 """
 
-import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,6 +28,8 @@ WHOLE_NUMBERS = ("seed", "repeat")
 PACE = {"unit", "first_token_ms", "token_ms", "jitter"}
 """Any of these takes a recorded answer off its recorded times."""
 
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # as in JSON: no blanks, no underscores
+
 FIELDS = ("preset", "text", "unit", *RANGES)
 
 
@@ -41,13 +43,14 @@ def order(fields: Mapping[str, Any], settings: Settings) -> Source:
     repeat = int(fields.get("repeat", 1))
     _check_length(preset.text, repeat, settings)
     if preset.trace and not fields.keys() & PACE:
+        _check_duration("repeat", preset.trace.tokens[-1][0] * repeat / 1000, settings)
         return scripted(replay(preset.trace, repeat))
     # A recorded answer typed at another pace keeps its recorded tokens, unless a unit is asked for.
     recorded = preset.trace.texts if preset.trace and "unit" not in fields else None
     tokens = recorded or split(preset.text, fields.get("unit", "grapheme"))
     first_token_ms = fields.get("first_token_ms", settings.first_token_ms)
     token_ms = fields.get("token_ms", settings.token_ms)
-    _check_duration((first_token_ms + len(tokens) * repeat * token_ms) / 1000, settings)
+    _check_duration("token_ms", (first_token_ms + len(tokens) * repeat * token_ms) / 1000, settings)
     jitter, seed = fields.get("jitter", 0), fields.get("seed", 0)
     return scripted(
         typewriter(
@@ -58,7 +61,12 @@ def order(fields: Mapping[str, Any], settings: Settings) -> Source:
 
 def from_query(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """The same fields out of a URL's query, where a number is text; what is no number is left for `order` to refuse."""
-    return {name: _number(value) if name in RANGES else value for name, value in query}
+    fields: dict[str, Any] = {}
+    for name, value in query:
+        if name in fields:
+            raise Refusal(400, f"{name[:40]} is given twice: send it once.")
+        fields[name] = _number(value) if name in RANGES else value
+    return fields
 
 
 def _check(name: str, value: Any) -> None:
@@ -117,21 +125,19 @@ def _check_length(text: str, repeat: int, settings: Settings) -> None:
         )
 
 
-def _check_duration(seconds: float, settings: Settings) -> None:
+def _check_duration(field: str, seconds: float, settings: Settings) -> None:
     if seconds > settings.max_answer_s:
         raise Refusal(
             400,
-            f"token_ms makes the answer {seconds:.0f} seconds long; "
+            f"{field} makes the answer {seconds:.0f} seconds long; "
             f"this server types for {settings.max_answer_s:g} at most (--max-answer-s).",
         )
 
 
 def _number(value: str) -> Any:
-    try:
-        number = float(value)
-    except ValueError:
+    if not NUMBER.fullmatch(value):
         return value
-    return int(number) if math.isfinite(number) and number.is_integer() else number
+    return int(value) if len(value) < 20 and value.lstrip("-").isdigit() else float(value)
 
 
 def _kind(value: Any) -> str:

@@ -5,6 +5,7 @@ and its Python, is read from the files that run.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ PAGES = Path(__file__).parent.parent / "pages"
 SERVER_SOURCES = Path(transports.__file__).parent
 LANGUAGES = {"en": "English", "zh": "中文"}
 
+LANGUAGE_RANGE = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[\w-]+)?\s*(?:;\s*[qQ]=([01](?:\.[0-9]{0,3})?)\s*)?", re.ASCII)
+
 WORDS: dict[str, dict[str, str]] = {
     language: json.loads((PAGES / "words" / f"{language}.json").read_text(encoding="utf-8")) for language in LANGUAGES
 }
@@ -32,9 +35,9 @@ templates = jinja2.Environment(
 
 
 def language_of(request: web.Request) -> str:
-    """`?lang=` wins; else the first of Accept-Language that we speak (RFC 9110 §12.5.4); else English."""
-    wanted = [request.query.get("lang", ""), *_accepted(request.headers.get("Accept-Language", ""))]
-    return next((tag for tag in (tag[:2].lower() for tag in wanted) if tag in LANGUAGES), "en")
+    """`?lang=` wins; else the most wanted of Accept-Language that we speak (RFC 9110 §12.5.4); else English."""
+    wanted = _accepted(request.query.get("lang", "")) + _accepted(request.headers.get("Accept-Language", ""))
+    return next((tag for tag in wanted if tag in LANGUAGES), "en")
 
 
 async def index(request: web.Request) -> web.Response:
@@ -56,9 +59,8 @@ def add_routes(app: web.Application) -> None:
     """The routes of the pages and their files."""
     app.router.add_get("/", index)
     app.router.add_get("/demo/{transport}", demo)
-    app.router.add_static("/js", PAGES / "js")
-    for name in ("style.css", "favicon.svg"):
-        app.router.add_get(f"/{name}", _file(PAGES / name))
+    for path in (PAGES / "style.css", PAGES / "favicon.svg", *(PAGES / "js").rglob("*.js")):
+        app.router.add_get(f"/{path.relative_to(PAGES).as_posix()}", _file(path))  # these files and no path besides
 
 
 async def revalidate(request: web.Request, response: web.StreamResponse) -> None:
@@ -99,10 +101,7 @@ def _render(request: web.Request, template: str, **context: Any) -> web.Response
 
 
 def _accepted(header: str) -> list[str]:
-    """The tags of Accept-Language, most wanted first."""
-    weighed = []
-    for item in header.split(","):
-        tag, _, parameter = item.strip().partition(";")
-        weight = parameter.strip().removeprefix("q=")
-        weighed.append((float(weight) if weight.replace(".", "", 1).isdigit() else 1.0, tag))
-    return [tag for _, tag in sorted(weighed, key=lambda pair: -pair[0])]
+    """The languages of Accept-Language, without their regions, most wanted first; what is malformed is passed over."""
+    ranges = filter(None, map(LANGUAGE_RANGE.fullmatch, header.split(",")))
+    weighed = [(float(match[2] or 1), match[1].lower()) for match in ranges]
+    return [tag for weight, tag in sorted(weighed, key=lambda pair: -pair[0]) if weight]

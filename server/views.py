@@ -100,10 +100,16 @@ async def start_and_read(request: web.Request) -> web.StreamResponse:
             400, "Every request here starts a new answer, which has no cursor yet: start it with POST /answers."
         )
     fields = from_query((name, value) for name, value in request.query.items() if name not in READER_FIELDS)
-    answer = request.app[STORE].start(order(fields, request.app[SETTINGS]))
-    request[LOCATION] = f"/answers/{answer.id}/{request.match_info['transport']}"
+    source = order(fields, request.app[SETTINGS])
     with request.app[READERS].one_more():
-        return await transport(request, answer, 0)
+        answer = request.app[STORE].start(source)
+        request[LOCATION] = f"/answers/{answer.id}/{request.match_info['transport']}"
+        try:
+            return await transport(request, answer, 0)
+        except Refusal:  # the transport wants another kind of request, so nobody will read this answer
+            request.app[STORE].stop(answer)
+            del request[LOCATION]
+            raise
 
 
 async def transports(request: web.Request) -> web.Response:

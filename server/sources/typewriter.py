@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import regex
 
-GRAPHEME = regex.compile(r"\X")  # UAX #29 extended grapheme cluster
+# UAX #29 extended grapheme cluster. A flag is a pair, so on a row of flags \X alone counts from the first one for each.
+# Two regional indicators before a third are a flag in any case (GB12): taking them so keeps any text linear.
+GRAPHEME = regex.compile(r"\p{GCB=RI}{2}(?=\p{GCB=RI})|\X")
 
 UNITS = {
     "grapheme": GRAPHEME,

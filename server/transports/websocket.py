@@ -14,7 +14,9 @@ from server.push import messages
 from server.refusal import Refusal
 from server.settings import SETTINGS
 from server.store import STORE
-from server.wire import encode
+from server.wire import encode, to_json
+
+STOP = b'{"stop":true}'
 
 frame = encode  # a text message is the chunk and nothing else
 
@@ -31,7 +33,7 @@ async def websocket(request: web.Request, answer: Answer, cursor: int) -> web.St
         raise Refusal(
             426,
             "This is a WebSocket: connect with ws:// and a WebSocket client, or read the answer at /sse instead.",
-            {"Upgrade": "websocket", "Connection": "Upgrade"},  # RFC 9110 §15.5.22
+            {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"},  # RFC 9110 §15.5.22
         )
     await socket.prepare(request)
     async with asyncio.TaskGroup() as group:
@@ -50,7 +52,9 @@ async def _listen(request: web.Request, answer: Answer, socket: web.WebSocketRes
 
 
 def _is_stop(message: WSMessage) -> bool:
+    if message.type is not WSMsgType.TEXT:
+        return False
     try:
-        return message.type is WSMsgType.TEXT and json.loads(message.data) == {"stop": True}
+        return bool(to_json(json.loads(message.data)) == STOP)  # spaces do not matter; 1 is not true
     except (ValueError, RecursionError):
         return False

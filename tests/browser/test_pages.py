@@ -375,6 +375,8 @@ async def test_an_event_source_that_is_cut_goes_on_where_it_was(open_page: OpenP
     page = await open_page("/demo/sse?preset=off-work&token_ms=1")
 
     async def cut(route: Route) -> None:
+        # When the whole answer is there, the server knows every cursor that this makes the browser come back with.
+        await page.request.get(route.request.url.replace("/sse?", "/whole?"))
         events = "".join(
             f"id: {cursor}\ndata: {json.dumps({'cursor': cursor, 'text': text})}\n\n"
             for cursor, text in [(0, ""), (1, "够"), (2, "钟")]
