@@ -4,10 +4,10 @@ The one thing to notice: `CLIENTS[name](url)` is an async generator of chunks wh
 transports is a loop over this table.
 """
 
+from clients.chunk import Client
 from clients.iframe import iframe
 from clients.long_polling import long_polling
 from clients.polling import polling
-from clients.resume import Client
 from clients.sse import sse
 from clients.websocket import websocket
 from clients.whole import whole

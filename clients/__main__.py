@@ -5,10 +5,12 @@ Exit codes: 0 the whole text came, 1 it did not (a sentence on standard error sa
 
 import argparse
 import asyncio
+import io
 import os
 import sys
 import time
 from contextlib import aclosing
+from typing import Any
 
 from rich.console import Console
 from yarl import URL
@@ -19,52 +21,66 @@ from clients.chunk import Refused, StreamError
 from clients.race import Lane, race, verdict
 from clients.terminal import safe
 
+FIELDS = ("preset", "text", "token_ms")
+"""The flags that are fields of `POST /answers`."""
+
 
 def main() -> int:
     """Parse, read, and say in one sentence what went wrong."""
     arguments = _parser().parse_args()
-    fields = {name: value for name in ("preset", "text") if (value := getattr(arguments, name)) is not None}
+    fields = {name: value for name in FIELDS if (value := getattr(arguments, name)) is not None}
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no Chinese shows escapes, not errors
     try:
         if arguments.name == "race":
             return asyncio.run(run_race(arguments.server, fields))
         return asyncio.run(type_out(arguments.name, arguments.server, fields))
     except (Refused, StreamError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        # Whoever read our output has left, as `head` does. Python would flush once more at exit, and complain.
+        return _failed(str(error))
+    except OSError as error:
+        # Nobody takes our output any more: `head` has left, the disk is full. Python would try again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print("Nobody reads the output any more.", file=sys.stderr)
-        return 1
+        return _failed(f"The output could not be written: {error.strerror}.")
     except KeyboardInterrupt:
         return 130
 
 
-async def type_out(name: str, server: str, fields: dict[str, str]) -> int:
+async def type_out(name: str, server: str, fields: dict[str, Any]) -> int:
     """Type one answer on standard output, and nothing else there; a line of figures goes to standard error."""
     lane = Lane(name, time.monotonic())
-    async with answering(server, **fields) as links, aclosing(CLIENTS[name](links[name])) as chunks:
+    async with answering(server, **fields) as links, aclosing(CLIENTS[name](_link(links, name))) as chunks:
         async for chunk in chunks:
             lane.take(chunk)
             print(safe(chunk.text), end="", flush=True)
-    print()
+        print(flush=True)
+    print(lane.figures, file=sys.stderr)
     return _judge([lane])
 
 
-async def run_race(server: str, fields: dict[str, str]) -> int:
+async def run_race(server: str, fields: dict[str, Any]) -> int:
     """Type one answer over all transports, side by side."""
     started = time.monotonic()
     async with answering(server, **fields) as links:
-        lanes = await race({name: links[name] for name in CLIENTS}, started, Console())
+        lanes = await race({name: _link(links, name) for name in CLIENTS}, started, Console())
     return _judge(lanes)
+
+
+def _link(links: dict[str, str], name: str) -> str:
+    if name not in links:
+        raise StreamError(f"This server offers no {name}; it offers {', '.join(links) or 'nothing'}.")
+    return links[name]
 
 
 def _judge(lanes: list[Lane]) -> int:
     wrong = verdict(lanes)
-    if wrong:
-        print(wrong, file=sys.stderr)
-        return 1
-    return 0
+    return _failed(wrong) if wrong else 0
+
+
+def _failed(sentence: str) -> int:
+    """Say it where people look for errors. Whoever runs the server may have written it, so it is made safe, too."""
+    print(safe(sentence), file=sys.stderr)
+    return 1
 
 
 def _address(text: str) -> str:
@@ -89,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--preset", metavar="NAME", help="one of the server's answers, such as english or edge")
     what.add_argument("--text", help="a text of your own")
+    parser.add_argument("--token-ms", type=float, metavar="MS", help="milliseconds between tokens")
     return parser
 
 

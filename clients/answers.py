@@ -1,13 +1,18 @@
 """Starting and stopping answers: the part of the API that is the same whoever reads afterwards."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import aiohttp
 from yarl import URL
 
 from clients.chunk import Refused, StreamError
 from clients.request import requesting, session
+
+STOP_SECONDS = 2
+"""How long stopping an answer may take: who leaves does not want to wait for a server that is busy or dead."""
 
 
 @asynccontextmanager
@@ -19,12 +24,23 @@ async def answering(server: str, **fields: Any) -> AsyncIterator[dict[str, str]]
     base = URL(server)
     async with session() as connections:
         async with requesting(connections, "POST", base / "answers", json=fields) as response:
-            links: dict[str, str] = (await response.json())["links"]
-            answer = base.join(URL(response.headers["Location"]))
+            answer, links = _links(base, await response.read())
         try:
-            yield {name: str(base.join(URL(path))) for name, path in links.items()}
+            yield links
         except BaseException:
             with suppress(StreamError, Refused):  # what went wrong before is what there is to tell
-                async with requesting(connections, "DELETE", answer):
+                limit = aiohttp.ClientTimeout(total=STOP_SECONDS)
+                async with requesting(connections, "DELETE", answer, timeout=limit):
                     pass
             raise
+
+
+def _links(base: URL, body: bytes) -> tuple[URL, dict[str, str]]:
+    """The answer's own address, and for each transport the one that reads it."""
+    try:
+        document = json.loads(body)
+        answer = base / "answers" / document["id"]
+        links = {name: str(base.join(URL(path))) for name, path in document["links"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise StreamError(f"What answers at {base.origin()} is no pushlab server.") from None
+    return answer, links

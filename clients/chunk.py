@@ -5,8 +5,9 @@ understand each other prove that the format is what its description says.
 """
 
 import json
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,12 @@ class Chunk:
     """Which request of this client brought it: always 1 on a stream, counting up when polling."""
 
 
+class Client(Protocol):
+    """Reads an answer at `url` from `cursor` on. `def` and not `async def`: it returns an async generator."""
+
+    def __call__(self, url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]: ...  # noqa: D102
+
+
 class StreamError(Exception):
     """The answer broke off, or what came is not in the format. Reading on from the last cursor may help."""
 
@@ -39,17 +46,30 @@ class Refused(Exception):
         self.status = status
 
 
+ENDS = ("finished", "stopped", "failed")
+
+
 def parse(data: bytes | str, request: int = 1) -> Chunk:
     """The chunk in a piece of JSON. Raises StreamError when there is none."""
     try:
         fields: Any = json.loads(data)
     except (ValueError, RecursionError):
         raise StreamError(f"The server sent what is not JSON: {data[:80]!r}.") from None
-    if not isinstance(fields, dict) or type(fields.get("cursor")) is not int or type(fields.get("text")) is not str:
-        raise StreamError(f"The server sent what is not a chunk: {data[:80]!r}.")
-    return Chunk(
-        fields["cursor"], fields["text"], fields.get("done"), fields.get("sha256"), fields.get("error"), request
-    )
+    match fields:
+        case {"cursor": int(cursor), "text": str(text)} if isinstance(fields.get("error", ""), str):
+            done, sha256 = fields.get("done"), fields.get("sha256")
+            if (
+                not isinstance(cursor, bool)
+                and _is_text(text)
+                and (done is None or (done in ENDS and isinstance(sha256, str)))
+            ):
+                return Chunk(cursor, text, done, sha256, fields.get("error"), request)
+    raise StreamError(f"The server sent what is not a chunk: {data[:80]!r}.")
+
+
+def _is_text(text: str) -> bool:
+    """Whether it is whole characters: JSON can carry half of one (a lone surrogate), UTF-8 cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 CUT = "The answer broke off before its end: the connection was closed without a last chunk."

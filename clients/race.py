@@ -6,9 +6,10 @@ The one thing to notice: all lanes read the *same* answer. They differ in nothin
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
@@ -52,6 +53,12 @@ class Lane:
             self.state, self.sha256, self.error = chunk.done, chunk.sha256, chunk.error
 
     @property
+    def figures(self) -> str:
+        """What it took, in one line."""
+        ttft = "no text" if self.ttft is None else f"first text after {self.ttft * 1000:.0f} ms"
+        return f"{self.name}: {self.state}, {ttft}, {self.chunks} chunks with text in {self.requests} requests"
+
+    @property
     def digest(self) -> str:
         """SHA-256 of what was read."""
         return hashlib.sha256(self.text.encode()).hexdigest()
@@ -65,8 +72,14 @@ class Lane:
 async def race(links: dict[str, str], started: float, console: Console) -> list[Lane]:
     """Read `links` (transport to URL) all at once, showing it live; TTFT counts from `started` (monotonic)."""
     lanes = [Lane(name, started) for name in links]
-    with Live(console=console, refresh_per_second=FRAMES_PER_SECOND, get_renderable=_picture(lanes, console)):
+    picture = partial(_picture, lanes, console)
+    with (
+        _no_wrapping(console),
+        Live(console=console, screen=console.is_terminal, refresh_per_second=FRAMES_PER_SECOND, get_renderable=picture),
+    ):
         await asyncio.gather(*(_run(lane, links[lane.name]) for lane in lanes))
+    if not isinstance(last := picture(), Table):
+        console.print(last)
     console.print(table(lanes))
     return lanes
 
@@ -84,7 +97,7 @@ def table(lanes: list[Lane]) -> Table:
     """The result: one row a lane."""
     result = Table(box=None, header_style="bold")
     for heading in ("transport", "end"):
-        result.add_column(heading)
+        result.add_column(heading, no_wrap=True)
     for heading in ("TTFT ms", "requests", "chunks", "characters"):
         result.add_column(heading, justify="right")
     result.add_column("SHA-256", no_wrap=True)
@@ -105,19 +118,32 @@ async def _run(lane: Lane, url: str) -> None:
         lane.state, lane.error = "failed", str(error)
 
 
-def _picture(lanes: list[Lane], console: Console) -> Callable[[], RenderableType]:
-    def picture() -> RenderableType:
-        columns = max(1, min(3, console.width // 36))
-        rows = -(-len(lanes) // columns)
-        width, height = console.width // columns, max(4, min(9, (console.height - 1) // rows))
-        return Columns([_panel(lane, width, height) for lane in lanes], padding=0, width=width)
+@contextmanager
+def _no_wrapping(console: Console) -> Iterator[None]:
+    """Keep the terminal from wrapping lines: some draw emoji wider than expected, which would break the picture."""
+    if console.is_terminal and not console.legacy_windows:
+        console.file.write("\x1b[?7l")
+    try:
+        yield
+    finally:
+        if console.is_terminal and not console.legacy_windows:
+            console.file.write("\x1b[?7h")
 
-    return picture
+
+def _picture(lanes: list[Lane], console: Console) -> RenderableType:
+    """The lanes side by side; only their figures where there is no room for text."""
+    columns = max(1, min(3, console.width // 36))
+    rows = -(-len(lanes) // columns)
+    width, height = (console.width - 1) // columns, min(9, (console.height - 1) // rows)
+    if height < 4:
+        return table(lanes)
+    return Columns([_panel(lane, width, height) for lane in lanes], padding=0, width=width)
 
 
 def _panel(lane: Lane, width: int, height: int) -> Panel:
     """The end of the text, so that a long answer scrolls, under one line of figures."""
-    visible = Text(safe(lane.text)).wrap(Console(width=width), max(1, width - 4))[-(height - 3) :]
+    end = safe(lane.text[-width * height :])  # more than fits, and no more than that is looked at again and again
+    visible = Text(end).wrap(Console(width=width), max(1, width - 4))[-(height - 3) :]
     ttft = "-" if lane.ttft is None else f"{lane.ttft * 1000:.0f} ms"
     colour = COLOURS[lane.state]
     figures = Text(f"{lane.state}  TTFT {ttft}  requests {lane.requests}", style=colour, no_wrap=True)

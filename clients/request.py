@@ -23,20 +23,25 @@ def session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=NO_LIMIT)
 
 
+def no_server(url: URL) -> str:
+    """What to do when nobody listens there."""
+    return f"There is no server at {url.origin()}. Start one with: python -m server. Is it elsewhere? Say --server URL."
+
+
 @asynccontextmanager
 async def requesting(
     session: aiohttp.ClientSession, method: str, url: URL, **options: Any
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """The response, once its head is there. Raises Refused with the server's own sentence, StreamError when cut."""
     try:
-        async with session.request(method, url, **options) as response:
-            if response.status >= 500:
+        async with session.request(method, url, allow_redirects=False, **options) as response:
+            if response.status >= 500 or 300 <= response.status < 400:  # no pushlab server redirects
                 raise StreamError(explained(response.status, await response.read()))
             if response.status >= 400:
                 raise Refused(response.status, explained(response.status, await response.read()))
             yield response
     except aiohttp.ClientConnectorError:
-        raise StreamError(f"There is no server at {url.origin()}. Start one with: python -m server") from None
+        raise StreamError(no_server(url)) from None
     except (aiohttp.ClientError, TimeoutError) as error:
         raise StreamError(f"The connection to {url.origin()} broke: {error or type(error).__name__}.") from error
 

@@ -9,20 +9,13 @@ import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Protocol
 
-from clients.chunk import Chunk, StreamError
+from clients.chunk import Chunk, Client, StreamError
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 ATTEMPTS = 10
 """Cuts in a row, without any progress between them, after which the last error is raised."""
-
-
-class Client(Protocol):
-    """Reads an answer at `url` from `cursor` on. `def` and not `async def`: it returns an async generator."""
-
-    def __call__(self, url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]: ...  # noqa: D102
 
 
 def resuming(client: Client) -> Client:

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidStatus
+from yarl import URL
 
 from clients.chunk import CUT, Chunk, Refused, StreamError, parse
-from clients.request import at, explained
+from clients.request import at, explained, no_server
 
 
 async def websocket(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
@@ -32,6 +33,6 @@ async def websocket(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
     except (InvalidHandshake, ConnectionClosedError, TimeoutError) as error:
         raise StreamError(f"The connection to {address.origin()} broke: {error}.") from error
     except OSError:
-        raise StreamError(f"There is no server at {address.origin()}. Start one with: python -m server") from None
+        raise StreamError(no_server(URL(url))) from None
     if chunk:
         raise StreamError(CUT)

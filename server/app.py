@@ -1,12 +1,14 @@
 """The application: the only place where the parts meet."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
 from server import guard, site, views
+from server.ledger import LEDGER, Ledger, Meter, watch
 from server.settings import SETTINGS, Settings
 from server.store import STORE, Store
 
@@ -16,11 +18,11 @@ def create_app(settings: Settings) -> web.Application:
     app = web.Application(middlewares=[guard.refusals], client_max_size=settings.max_body_bytes)
     app[SETTINGS] = settings
     app[STORE] = Store(settings)
+    app[LEDGER] = Ledger()
     app[guard.READERS] = guard.Readers(settings.max_readers)
     app.on_response_prepare.append(guard.add_headers)
     app.on_response_prepare.append(site.revalidate)
     app.on_response_prepare.append(views.say_where)
-    app.on_shutdown.append(_stop_answers)
     site.add_routes(app)
     views.add_routes(app)
     return app
@@ -29,24 +31,39 @@ def create_app(settings: Settings) -> web.Application:
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[str]:
     """Serve while the block runs; gives the URL. Raises OSError when the port cannot be had."""
+    app = create_app(settings)
     runner = web.AppRunner(
-        create_app(settings),
-        access_log=None,
+        app,
+        access_log=logging.getLogger("pushlab"),  # aiohttp asks for one; a Meter writes nothing to it
+        access_log_class=Meter,
         handler_cancellation=True,  # off by default: a handler would outlive its reader until its next write
         keepalive_timeout=settings.keepalive_s,  # 3630 s by default, which is also how long half a request may last
         shutdown_timeout=settings.shutdown_s,
     )
     logging.getLogger("aiohttp.server").addFilter(guard.our_fault)
     await runner.setup()
+    if runner.server:
+        watch(runner.server)
+    site = web.TCPSite(runner, settings.host, settings.port)
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
         await site.start()
         port = runner.addresses[0][1]
-        yield f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{port}"
+        try:
+            yield f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{port}"
+        finally:
+            await site.stop()
+            await _dismiss(app)
     finally:
         await runner.cleanup()
 
 
-async def _stop_answers(app: web.Application) -> None:
-    """At shutdown: every answer ends as stopped, so every stream gets its last chunk and ends by itself."""
+async def _dismiss(app: web.Application) -> None:
+    """Stop every answer and wait, for a bounded time, until each reader has its last chunk.
+
+    Before the runner's own clean-up, which reads no more bytes: a WebSocket could not close in order any more.
+    A poller that is between two requests finds nobody there when it asks again.
+    """
     await app[STORE].close()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(app[SETTINGS].shutdown_s):
+            await app[guard.READERS].nobody.wait()

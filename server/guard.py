@@ -4,6 +4,7 @@ The one thing to notice: this server listens on loopback, and that alone protect
 the same browser can send requests here, so it must be told apart from our own pages.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -48,6 +49,8 @@ class Readers:
 
     def __init__(self, limit: int) -> None:
         self.count, self._limit = 0, limit
+        self.nobody = asyncio.Event()
+        self.nobody.set()
 
     @contextmanager
     def one_more(self) -> Iterator[None]:
@@ -59,10 +62,13 @@ class Readers:
                 {"Retry-After": "5"},
             )
         self.count += 1
+        self.nobody.clear()
         try:
             yield
         finally:
             self.count -= 1
+            if not self.count:
+                self.nobody.set()
 
 
 READERS = web.AppKey("readers", Readers)
@@ -94,7 +100,10 @@ def check_host(request: web.Request) -> None:
     DNS rebinding makes a stranger's name point here, and to the browser we then *are* that stranger's origin: Origin
     and Host agree with each other, and only the name itself gives it away.
     """
-    if _address(f"//{request.host}").hostname not in (*LOOPBACK_NAMES, request.app[SETTINGS].host):
+    if "@" in request.host or _address(f"//{request.host}").hostname not in (
+        *LOOPBACK_NAMES,
+        request.app[SETTINGS].host,
+    ):
         raise Refusal(403, f"This server does not answer as {request.host[:80]!r}. Use http://localhost or 127.0.0.1.")
 
 

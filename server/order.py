@@ -61,11 +61,16 @@ def order(fields: Mapping[str, Any], settings: Settings) -> Source:
 
 def from_query(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """The same fields out of a URL's query, where a number is text; what is no number is left for `order` to refuse."""
+    return once((name, _number(value) if name in RANGES else value) for name, value in query)
+
+
+def once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs as a dict. Raises Refusal 400 for a name that comes twice, for it cannot mean both."""
     fields: dict[str, Any] = {}
-    for name, value in query:
+    for name, value in pairs:
         if name in fields:
             raise Refusal(400, f"{name[:40]} is given twice: send it once.")
-        fields[name] = _number(value) if name in RANGES else value
+        fields[name] = value
     return fields
 
 
@@ -99,11 +104,11 @@ def _check_number(name: str, value: Any) -> None:
     low, high = RANGES[name]
     kind = "a whole number" if name in WHOLE_NUMBERS else "a number"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Refusal(400, f"{name} must be {kind} from {low:g} to {high:g}, not {_kind(value)}.")
+        raise Refusal(400, f"{name} must be {kind} from {low:g} to {high:.16g}, not {_kind(value)}.")
     whole = isinstance(value, int) or value.is_integer()
     if not (low <= value <= high) or (name in WHOLE_NUMBERS and not whole):
         shown = f"{value:g}" if isinstance(value, float) or abs(value) < 10**15 else "a number that large"
-        raise Refusal(400, f"{name} must be {kind} from {low:g} to {high:g}, not {shown}.")
+        raise Refusal(400, f"{name} must be {kind} from {low:g} to {high:.16g}, not {shown}.")
 
 
 def _check_choice(name: str, value: Any, choices: Iterable[str]) -> None:

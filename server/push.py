@@ -1,4 +1,4 @@
-"""The one place where a stream meets a socket: news, heartbeat, slow readers, gone readers.
+"""The one place where chunks meet a socket: replies and streams, heartbeat, slow readers, gone readers.
 
 The one thing to notice: the loop reads the log only after the last write went through. A slow reader therefore gets
 fewer and larger chunks, and nothing is queued for it: its queue is the log, which exists once for all.
@@ -11,6 +11,7 @@ from contextlib import suppress
 from aiohttp import WSMsgType, web
 
 from server.answer import Answer, Chunk
+from server.ledger import ROW
 from server.settings import SETTINGS
 
 Frame = Callable[[Chunk], bytes]
@@ -20,6 +21,12 @@ STREAM_HEADERS = {
     "X-Accel-Buffering": "no",  # the same request to nginx
     "Incremental": "?1",  # and to any intermediary (RFC 10036)
 }
+
+
+def reply(request: web.Request, cursor: int, chunk: Chunk, frame: Frame) -> web.Response:
+    """One chunk as a whole response. It is true for this moment only, so nobody may keep it."""
+    request[ROW].delivered(cursor, chunk)
+    return web.Response(body=frame(chunk), content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 async def push(
@@ -40,6 +47,7 @@ async def push(
         except TimeoutError:
             _give_up(request)
             return
+        request[ROW].delivered(cursor, chunk)
         cursor = chunk.cursor
 
 
@@ -62,13 +70,12 @@ async def stream(
 async def messages(
     request: web.Request, answer: Answer, cursor: int, frame: Frame, socket: web.WebSocketResponse
 ) -> None:
-    """The same over an open WebSocket, a text message for each chunk, then close code 1000."""
+    """The same over an open WebSocket, a text message for each chunk."""
 
     async def send(data: bytes) -> None:
         await socket.send_frame(data, WSMsgType.TEXT)
 
     await push(request, answer, cursor, frame, send)
-    await socket.close()
 
 
 async def nothing_left(request: web.Request) -> web.StreamResponse:

@@ -12,7 +12,8 @@ from aiohttp import web
 
 from server.answer import READ_LIMIT, Answer
 from server.guard import READERS
-from server.order import from_query, order
+from server.ledger import LEDGER
+from server.order import from_query, once, order
 from server.push import nothing_left
 from server.refusal import Refusal
 from server.settings import SETTINGS
@@ -71,10 +72,17 @@ async def timeline(request: web.Request) -> web.Response:
     return _json({"clock": "monotonic", "started_ms": _ms(answer.started), "entries": entries})
 
 
+async def ledger(request: web.Request) -> web.Response:
+    """`GET /answers/{id}/ledger`: what each of its readers cost so far."""
+    return _json({"rows": request.app[LEDGER].rows(_answer(request))})
+
+
 async def read(request: web.Request) -> web.StreamResponse:
     """`GET /answers/{id}/{transport}?cursor=N&reader=R`: read an answer."""
     transport = _transport(request)
     answer = _answer(request)
+    if strange := request.query.keys() - set(READER_FIELDS):
+        raise Refusal(400, f"There is no {min(strange)[:40]!r} to reading. The query takes {', '.join(READER_FIELDS)}.")
     cursor = cursor_of(request)
     if cursor > answer.cursor:
         raise Refusal(
@@ -82,6 +90,7 @@ async def read(request: web.Request) -> web.StreamResponse:
             f"Cursor {cursor} is outside this answer, whose newest cursor is {answer.cursor}: "
             "read on from there, or start again with cursor=0.",
         )
+    request.app[LEDGER].begin(request, answer, request.match_info["transport"])
     if answer.past_end(cursor):
         return await nothing_left(request)
     with request.app[READERS].one_more():
@@ -103,6 +112,7 @@ async def start_and_read(request: web.Request) -> web.StreamResponse:
     source = order(fields, request.app[SETTINGS])
     with request.app[READERS].one_more():
         answer = request.app[STORE].start(source)
+        request.app[LEDGER].begin(request, answer, request.match_info["transport"])
         request[LOCATION] = f"/answers/{answer.id}/{request.match_info['transport']}"
         try:
             return await transport(request, answer, 0)
@@ -122,6 +132,9 @@ async def transports(request: web.Request) -> web.Response:
     limits = {
         "hold_s": settings.hold_s,
         "heartbeat_s": settings.heartbeat_s,
+        "write_s": settings.write_s,
+        "body_s": settings.body_s,
+        "keep_s": settings.keep_s,
         "chunk_characters": READ_LIMIT,
         "message_bytes": settings.max_message_bytes,
         "body_bytes": settings.max_body_bytes,
@@ -150,11 +163,12 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/answers/{id}", state)
     app.router.add_delete("/answers/{id}", stop)
     app.router.add_get("/answers/{id}/timeline", timeline)
+    app.router.add_get("/answers/{id}/ledger", ledger)
     # HEAD would wait for a stream, or start an answer, to throw it away.
     app.router.add_get("/answers/{id}/{transport}", read, allow_head=False)
     app.router.add_get("/transports", transports)
     app.router.add_get("/healthz", healthz)
-    app.router.add_get("/{transport}", start_and_read, allow_head=False)
+    app.router.add_get("/{transport:(?!answers$)[^/]+}", start_and_read, allow_head=False)
 
 
 async def _json_object(request: web.Request) -> dict[str, Any]:
@@ -162,10 +176,12 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
     try:
         async with asyncio.timeout(seconds):
             body = await request.read()
+    except web.RequestPayloadError:
+        raise Refusal(400, "The body is damaged: it is not in the encoding that its headers name.") from None
     except TimeoutError:
         raise Refusal(408, f"The body did not arrive within {seconds:g} seconds.", {"Connection": "close"}) from None
     try:
-        fields = json.loads(body or b"{}")
+        fields = json.loads(body or b"{}", object_pairs_hook=once)
     except (ValueError, RecursionError):
         raise Refusal(400, 'The body is not JSON. Send an object such as {"preset":"english"}.') from None
     if not isinstance(fields, dict):

@@ -1,6 +1,6 @@
 """A chunk as bytes, and the cursor of a request: the small language that all transports share.
 
-The one thing to notice: a chunk is the same bytes on every transport, so whatever else crosses the wire is the
+The one thing to notice: a chunk is the same JSON on every transport, so whatever else crosses the wire is the
 transport's own cost.
 """
 
@@ -38,8 +38,3 @@ def cursor_of(request: web.Request) -> int:
     if not (asked.isascii() and asked.isdigit() and len(asked) <= 15):
         raise Refusal(400, f"The cursor must be a whole number from 0, not {asked[:40]!r}. Start again with cursor=0.")
     return int(asked)
-
-
-def reply(body: bytes) -> web.Response:
-    """One chunk as a whole response. It is true for this moment only, so nobody may keep it."""
-    return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})

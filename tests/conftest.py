@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from clients import CLIENTS
-from clients.resume import Client
+from clients.chunk import Client
 from server.app import serving
 from server.settings import Settings
 from server.transports import TRANSPORTS

@@ -12,8 +12,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from clients import CLIENTS
-from clients.chunk import Chunk, Refused, StreamError
-from clients.resume import Client
+from clients.chunk import Chunk, Client, Refused, StreamError
 from server.app import serving
 from server.settings import Settings
 from server.sources.presets import PRESETS

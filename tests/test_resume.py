@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients import resume
-from clients.chunk import CUT, Chunk, Refused, StreamError
-from clients.resume import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, Client, pause, resuming
+from clients.chunk import CUT, Chunk, Client, Refused, StreamError
+from clients.resume import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, pause, resuming
 from server.sources.presets import EDGE
 from server.sources.typewriter import split
 from tests.conftest import Start

@@ -9,8 +9,9 @@ from contextlib import suppress
 from aiohttp import web
 
 from server.answer import Answer
+from server.push import reply
 from server.settings import SETTINGS
-from server.wire import encode, reply
+from server.wire import encode
 
 frame = encode  # the body is the chunk and nothing else
 
@@ -20,4 +21,4 @@ async def long_polling(request: web.Request, answer: Answer, cursor: int) -> web
     with suppress(TimeoutError):
         async with asyncio.timeout(request.app[SETTINGS].hold_s):
             await answer.wait(cursor)
-    return reply(frame(answer.read(cursor)))
+    return reply(request, cursor, answer.read(cursor), frame)

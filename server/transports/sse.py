@@ -10,6 +10,7 @@ from aiohttp import web
 
 from server.answer import Answer, Chunk
 from server.push import stream
+from server.refusal import Refusal
 from server.settings import SETTINGS
 from server.wire import encode
 
@@ -43,7 +44,10 @@ def plain_frame(chunk: Chunk) -> bytes:
 
 async def sse(request: web.Request, answer: Answer, cursor: int) -> web.StreamResponse:
     """Send an event for each chunk; `?format=plain` sends bare text without ids."""
-    if request.query.get("format") == "plain":
+    form = request.query.get("format", "json")
+    if form not in ("json", "plain"):
+        raise Refusal(400, f"format must be json or plain, not {form[:40]!r}.")
+    if form == "plain":
         return await stream(request, answer, cursor, plain_frame, b"", HEADERS)
     prelude = b"retry: %d\n" % request.app[SETTINGS].retry_ms
     return await stream(request, answer, cursor, frame, prelude, HEADERS)

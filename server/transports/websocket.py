@@ -37,8 +37,10 @@ async def websocket(request: web.Request, answer: Answer, cursor: int) -> web.St
         )
     await socket.prepare(request)
     async with asyncio.TaskGroup() as group:
-        group.create_task(_listen(request, answer, socket))
+        listening = group.create_task(_listen(request, answer, socket))
         await messages(request, answer, cursor, frame, socket)
+        listening.cancel()  # close reads the peer's close frame itself, and would not wait for it beside a reader
+    await socket.close()
     return socket
 
 

@@ -6,15 +6,16 @@ The one thing to notice: the connection is held exactly as long as a stream's, w
 from aiohttp import web
 
 from server.answer import Answer, Chunk
-from server.wire import encode, reply
+from server.push import reply
+from server.wire import encode
 
 frame = encode  # the body is the chunk and nothing else
 
 
-async def whole(_request: web.Request, answer: Answer, cursor: int) -> web.Response:
+async def whole(request: web.Request, answer: Answer, cursor: int) -> web.Response:
     """Reply once, when the answer has ended, with all that comes after the cursor in one chunk."""
     await answer.wait_for_end()
     chunks = [chunk async for chunk in answer.follow(cursor)]
     end = chunks[-1]
     text = "".join(chunk.text for chunk in chunks)
-    return reply(frame(Chunk(end.cursor, text, end.done, end.sha256, end.error)))
+    return reply(request, cursor, Chunk(end.cursor, text, end.done, end.sha256, end.error), frame)

@@ -1,0 +1,176 @@
+"""The ledger: what each reader of an answer cost, counted by the kernel.
+
+The one thing to notice: a browser sends requests of several readers over one kept connection. So the kernel's counters
+of a connection are read after every request, and only what they grew by is booked to that request's reader.
+"""
+
+import logging
+import socket
+import struct
+import time
+from dataclasses import dataclass, field
+from operator import add, sub
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from server.answer import Answer, Chunk
+
+MOST_ROWS = 1000
+"""Rows of one answer; readers beyond share a row, or words made up by clients could fill the memory."""
+
+
+class Counters(NamedTuple):
+    """Totals of one TCP connection as its server sees it. Bytes are payload, sent again or not counted once."""
+
+    bytes_up: int = 0
+    bytes_down: int = 0
+    segments_up: int = 0
+    segments_down: int = 0
+    retransmits: int = 0
+
+
+# struct tcp_info of linux/tcp.h, which only ever grows at its end:
+# state, total_retrans, bytes_received, segs_out, segs_in, bytes_sent, bytes_retrans
+TCP_INFO = struct.Struct("=B99xI24xQII56xQQ")
+PEER_HAS_CLOSED = (6, 8, 9, 11)  # TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING: its FIN counts as a received byte
+
+
+def counters(sock: socket.socket) -> Counters | None:
+    """What the kernel counted on `sock`; None where it does not count (only Linux does), or after the close."""
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO.size)
+        state, retransmits, received, segments_out, segments_in, sent, resent = TCP_INFO.unpack(info)
+    except (AttributeError, OSError, struct.error):
+        return None
+    return Counters(received - (state in PEER_HAS_CLOSED), sent - resent, segments_in, segments_out, retransmits)
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """What one reader cost over one transport."""
+
+    transport: str
+    reader: str
+    requests: int = 0
+    connections: int = 0
+    tokens: int = 0
+    chunks: int = 0
+    """Deliveries that carried tokens."""
+    first_ms: float | None = None
+    last_ms: float | None = None
+    """When the first and the last of them were handed to the kernel (monotonic milliseconds)."""
+    counted: Counters | None = None
+    meters: set["Meter"] = field(default_factory=set, repr=False)
+    """Of its requests that are under way."""
+
+    def book(self, before: Counters, now: Counters) -> None:
+        """Add what a connection's counters grew by."""
+        self.counted = Counters._make(map(add, self.counted or Counters(), map(sub, now, before)))
+
+    def delivered(self, cursor: int, chunk: Chunk) -> None:
+        """Count a chunk that moved the reader from `cursor` to its own; the end is an entry, but no token."""
+        tokens = chunk.cursor - cursor - (chunk.done is not None)
+        if tokens:
+            self.last_ms = round(time.monotonic() * 1000, 3)
+            self.first_ms = self.first_ms or self.last_ms
+            self.tokens += tokens
+            self.chunks += 1
+
+    def as_json(self) -> dict[str, Any]:
+        """The row at this moment, requests under way included; where nobody counts, counts and `source` are null."""
+        for meter in self.meters:
+            meter.settle()
+        return {
+            "transport": self.transport,
+            "reader": self.reader,
+            "requests": self.requests,
+            "connections": self.connections,
+            "tokens": self.tokens,
+            "chunks": self.chunks,
+            "first_ms": self.first_ms,
+            "last_ms": self.last_ms,
+            "source": "TCP_INFO" if self.counted else None,
+            **(self.counted._asdict() if self.counted else dict.fromkeys(Counters._fields)),
+        }
+
+
+class Meter(AbstractAccessLogger):
+    """The counters of one connection, read after each of its requests.
+
+    aiohttp makes an access logger for every connection and tells it when a response has gone out in full. That is the
+    moment to read the counters, so this is one, though it writes no log.
+    """
+
+    def __init__(self, logger: logging.Logger, log_format: str) -> None:
+        super().__init__(logger, log_format)
+        self._socket: socket.socket | None = None
+        self._row: Row | None = None
+        self._booked = Counters()
+        self._known: set[Row] = set()
+
+    def begin(self, request: web.Request, row: Row) -> None:
+        """A request of `row` has arrived. Its head is already counted, and not booked to anybody yet."""
+        self._socket = request.get_extra_info("socket")
+        self._row = row
+        row.meters.add(self)
+        row.requests += 1
+        if row not in self._known:
+            self._known.add(row)
+            row.connections += 1
+
+    def settle(self) -> None:
+        """Book what has been counted since the last time, to the present reader or, without one, to nobody."""
+        now = counters(self._socket) if self._socket else None
+        if now and self._row:
+            self._row.book(self._booked, now)
+        self._booked = now or self._booked
+
+    def finish(self) -> None:
+        """Settle for good: a request is over, or the connection is, in the middle of one or between two."""
+        self.settle()
+        if self._row:
+            self._row.meters.discard(self)
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """A response has gone out in full; the request may be one that nobody's row is kept for."""
+        self._socket = self._socket or request.get_extra_info("socket")
+        self._row = request.get(ROW)
+        self.finish()
+
+
+class Ledger:
+    """All rows, by answer; they are forgotten together with it."""
+
+    def __init__(self) -> None:
+        self._rows: WeakKeyDictionary[Answer, dict[tuple[str, str], Row]] = WeakKeyDictionary()
+
+    def begin(self, request: web.Request, answer: Answer, transport: str) -> None:
+        """Book this request to the reader that it names itself in `?reader=`."""
+        rows = self._rows.setdefault(answer, {})
+        reader = request.query.get("reader", "")[:64] if len(rows) < MOST_ROWS else "(others)"
+        request[ROW] = row = rows.setdefault((transport, reader), Row(transport, reader))
+        if isinstance(meter := request.protocol.access_logger, Meter):
+            meter.begin(request, row)
+
+    def rows(self, answer: Answer) -> list[dict[str, Any]]:
+        """What each reader of `answer` cost so far."""
+        return [row.as_json() for row in self._rows.get(answer, {}).values()]
+
+
+ROW = web.RequestKey("row", Row)
+LEDGER = web.AppKey("ledger", Ledger)
+
+
+def watch(server: web.Server) -> None:
+    """Have the meters told of lost connections, too: the last moment at which the kernel's counters can be read."""
+    tell_server = server.connection_lost
+
+    def connection_lost(handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        if isinstance(meter := handler.access_logger, Meter):
+            meter.finish()
+        tell_server(handler, exc)
+
+    server.connection_lost = connection_lost  # type: ignore[method-assign] # aiohttp has no signal for it

@@ -1,0 +1,193 @@
+"""The ledger, held against an independent instrument: a relay that counts every byte it passes on."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from clients.chunk import Client
+from server.ledger import MOST_ROWS, TCP_INFO, Counters, counters
+from tests.conftest import Start
+from tests.test_contract import NEVER, TEXT, TOKENS, eventually, read, readers, text
+
+pytestmark = pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="only Linux counts bytes per connection")
+
+
+@dataclass
+class Relay:
+    """A TCP relay before the server; it counts what it passes on."""
+
+    url: str = ""
+    up: int = 0
+    down: int = 0
+    connections: int = 0
+
+
+@asynccontextmanager
+async def relay_to(server: str) -> AsyncIterator[Relay]:
+    """Relay to `server`, under the name of the server itself."""
+    relay = Relay()
+    port = int(server.rpartition(":")[2])
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: str) -> None:
+        try:
+            while data := await reader.read(65536):
+                setattr(relay, direction, getattr(relay, direction) + len(data))
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        relay.connections += 1
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+        for pumping in (pump(reader, far_writer, "up"), pump(far_reader, writer, "down")):
+            task = asyncio.create_task(pumping)
+            tasks.add(task)
+
+    listening = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        relay.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        yield relay
+    finally:
+        listening.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def rows(http: aiohttp.ClientSession, answer: str) -> list[dict[str, Any]]:
+    """The ledger of an answer."""
+    found: list[dict[str, Any]] = (await (await http.get(f"{answer}/ledger")).json())["rows"]
+    return found
+
+
+async def settled(http: aiohttp.ClientSession) -> None:
+    """Return when the server serves no reader any more."""
+
+    async def free() -> bool:
+        return await readers(http) == 0
+
+    await eventually(free)
+
+
+async def test_it_counts_every_byte_that_crossed_and_no_other(
+    name: str, client: Client, start: Start, server: str, http: aiohttp.ClientSession
+) -> None:
+    links = await start(text=TEXT, first_token_ms=30, token_ms=10)
+    async with relay_to(server) as relay:
+        chunks = await read(client, links[name].replace(server, relay.url) + "?reader=me")
+        await settled(http)
+        (row,) = await rows(http, links["self"])
+    assert text(chunks) == TEXT
+    assert (row["transport"], row["reader"], row["source"]) == (name, "me", "TCP_INFO")
+    assert (row["bytes_up"], row["bytes_down"]) == (relay.up, relay.down)
+    assert row["connections"] == relay.connections
+    assert row["requests"] == chunks[-1].request
+    assert row["tokens"] == len(TOKENS)
+    assert row["chunks"] == len([chunk for chunk in chunks if chunk.text])
+    assert row["retransmits"] == 0
+    assert row["segments_up"] > 0
+    assert row["segments_down"] > 0
+    assert 0 < row["first_ms"] <= row["last_ms"]
+
+
+async def test_readers_that_share_a_connection_are_told_apart(start: Start, server: str) -> None:
+    async with relay_to(server) as relay, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as one:
+        links = {name: url.replace(server, relay.url) for name, url in (await start(text=TEXT)).items()}
+        await (await one.get(links["whole"])).read()  # the first bytes of the connection, and the end of the answer
+        booked = relay.up, relay.down
+        spent: dict[str, tuple[int, ...]] = {}
+        for reader in ("a", "b", "a"):
+            await (await one.get(f"{relay.url}/transports")).read()  # in between, requests that are nobody's
+            before = relay.up, relay.down
+            await (await one.get(links["polling"], params={"reader": reader})).read()
+            used = relay.up - before[0], relay.down - before[1]
+            spent[reader] = tuple(map(sum, zip(spent.get(reader, (0, 0)), used, strict=True)))
+        found = {(row["transport"], row["reader"]): row for row in await rows(one, links["self"])}
+        assert relay.connections == 1
+    assert (found[("whole", "")]["bytes_up"], found[("whole", "")]["bytes_down"]) == booked
+    for reader, requests in (("a", 2), ("b", 1)):
+        row = found[("polling", reader)]
+        assert (row["bytes_up"], row["bytes_down"]) == spent[reader]
+        assert (row["requests"], row["connections"]) == (requests, 1)
+
+
+async def test_the_row_of_a_stream_is_live(start: Start, http: aiohttp.ClientSession, server: str) -> None:
+    links = await start(**NEVER)
+    async with relay_to(server) as relay, aiohttp.ClientSession() as other:
+        url = links["sse"].replace(server, relay.url)
+        async with other.get(url) as response:
+            await response.content.readuntil(b"\n\n")
+            (row,) = await rows(http, links["self"])
+            assert (row["bytes_up"], row["bytes_down"]) == (relay.up, relay.down)
+            assert row["bytes_down"] > 0
+
+
+async def test_a_reader_that_leaves_has_paid_for_what_it_got(
+    name: str, client: Client, start: Start, http: aiohttp.ClientSession, server: str
+) -> None:
+    links = await start(**NEVER)
+    async with relay_to(server) as relay:
+        stream = client(links[name].replace(server, relay.url))
+        first = asyncio.ensure_future(anext(stream))
+
+        async def known() -> bool:
+            return bool(await rows(http, links["self"]))
+
+        await eventually(known)
+        await asyncio.wait([first], timeout=0.1)
+        first.cancel()
+        await asyncio.wait([first])
+        async with aclosing(stream):
+            pass
+        await settled(http)
+        (row,) = await rows(http, links["self"])
+        assert row["bytes_up"] == relay.up
+        assert row["bytes_down"] == relay.down
+
+
+async def test_made_up_readers_do_not_fill_the_memory(start: Start, http: aiohttp.ClientSession) -> None:
+    links = await start(text=TEXT)
+    for reader in range(MOST_ROWS + 5):
+        await (await http.get(links["polling"], params={"reader": f"{reader}{'x' * 100}"})).read()
+    found = await rows(http, links["self"])
+    assert len(found) == MOST_ROWS + 1
+    assert max(len(row["reader"]) for row in found) == 64
+    assert found[-1]["reader"] == "(others)"
+    assert found[-1]["requests"] == 5
+
+
+def test_the_kernels_structure_is_read_at_its_offsets() -> None:
+    info = bytearray(TCP_INFO.size)
+    for offset, size, value in (
+        (0, 1, 8),
+        (100, 4, 5),
+        (128, 8, 1001),
+        (136, 4, 20),
+        (140, 4, 30),
+        (200, 8, 70),
+        (208, 8, 9),
+    ):
+        info[offset : offset + size] = value.to_bytes(size, "little")
+
+    class Socket(socket.socket):
+        def getsockopt(self, *_: Any) -> bytes:  # type: ignore[override]
+            return bytes(info)
+
+    with Socket() as sock:
+        assert counters(sock) == Counters(1000, 61, 30, 20, 5)  # in CLOSE_WAIT the FIN is taken off
+
+
+def test_a_closed_socket_counts_nothing() -> None:
+    sock = socket.socket()
+    sock.close()
+    assert counters(sock) is None
