@@ -1,4 +1,4 @@
-"""The ledger, held against an independent instrument: a relay that counts every byte it passes on."""
+"""The ledger, held against two independent instruments: a relay that counts every byte it passes on, and tcpdump."""
 
 import asyncio
 import socket
@@ -12,6 +12,7 @@ import pytest
 
 from clients.chunk import Client
 from server.ledger import MOST_ROWS, TCP_INFO, Counters, counters
+from tests.capture import capturing
 from tests.conftest import Start
 from tests.test_contract import NEVER, TEXT, TOKENS, eventually, read, readers, text
 
@@ -191,3 +192,15 @@ def test_a_closed_socket_counts_nothing() -> None:
     sock = socket.socket()
     sock.close()
     assert counters(sock) is None
+
+
+async def test_it_agrees_with_a_packet_capture_to_the_byte(
+    name: str, client: Client, start: Start, http: aiohttp.ClientSession, server: str
+) -> None:
+    links = await start(text=TEXT, first_token_ms=1000, token_ms=10)
+    async with capturing(int(server.rpartition(":")[2])) as capture:
+        assert text(await read(client, links[name])) == TEXT
+        await settled(http)  # over a connection that was there before
+        (row,) = await rows(http, links["self"])
+    assert (row["bytes_up"], row["bytes_down"]) == (capture.bytes_up, capture.bytes_down)
+    assert row["bytes_down"] > len(TEXT)

@@ -1,0 +1,105 @@
+"""A packet capture on loopback as an independent instrument: what `tcpdump` saw, counted.
+
+The one thing to notice: a byte that was sent again is one byte of the stream. Sequence numbers tell.
+"""
+
+import asyncio
+import os
+import struct
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.system import require, skip
+
+PACKET = struct.Struct("=IIII")  # seconds, microseconds, captured length, length: pcap in this machine's byte order
+FILE_HEAD = 24
+ETHERNET = 14
+SYN = 0x02
+
+
+@dataclass
+class Flow:
+    """One direction of one connection, if it was opened while capturing; else it counts nothing."""
+
+    first: int | None = None
+    """The sequence number of the SYN."""
+    bytes: int = 0
+    segments: int = 0
+
+    def take(self, sequence: int, flags: int, payload: int) -> None:
+        """Count a segment; what had been sent before adds nothing."""
+        if flags & SYN:
+            self.first = sequence
+        if self.first is None:
+            return
+        self.segments += 1
+        if payload:
+            self.bytes = max(self.bytes, (sequence - self.first - 1) % 2**32 + payload)
+
+
+@dataclass
+class Capture:
+    """What crossed one server port, by client port: up and down."""
+
+    port: int
+    flows: dict[int, tuple[Flow, Flow]] = field(default_factory=dict)
+
+    @property
+    def bytes_up(self) -> int:
+        """Payload to the server."""
+        return sum(up.bytes for up, _ in self.flows.values())
+
+    @property
+    def bytes_down(self) -> int:
+        """Payload from the server."""
+        return sum(down.bytes for _, down in self.flows.values())
+
+    def read(self, data: bytes) -> None:
+        """Count all packets of a pcap file."""
+        self.flows.clear()
+        for packet in _packets(data):
+            internet = packet[ETHERNET:]
+            head = (internet[0] & 0xF) * 4
+            tcp = internet[head:]
+            source, target, sequence = struct.unpack_from("!HHI", tcp)
+            payload = int.from_bytes(internet[2:4]) - head - (tcp[12] >> 4) * 4  # packets are cut, their length is not
+            client = source if target == self.port else target
+            flows = self.flows.setdefault(client, (Flow(), Flow()))
+            flows[0 if target == self.port else 1].take(sequence, tcp[13], payload)
+
+
+@asynccontextmanager
+async def capturing(port: int) -> AsyncIterator[Capture]:
+    """Capture what crosses `port` on loopback while the block runs; the figures are there afterwards."""
+    program = require("tcpdump")
+    if os.geteuid() != 0:
+        skip("Capturing packets needs root.")
+    capture = Capture(port)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "packets"
+        tcpdump = await asyncio.create_subprocess_exec(
+            *(program, "-i", "lo", "-s", "128", "--immediate-mode", "-U", "-w", str(file), f"tcp port {port}"),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert tcpdump.stderr
+        try:
+            while b"listening" not in await tcpdump.stderr.readline():
+                pass
+            yield capture
+            await asyncio.sleep(0.3)  # the last packets are still on their way to the file
+        finally:
+            tcpdump.terminate()
+            await tcpdump.communicate()
+        capture.read(file.read_bytes())
+
+
+def _packets(data: bytes) -> Iterator[bytes]:
+    at = FILE_HEAD
+    while at < len(data):
+        _, _, captured, _ = PACKET.unpack_from(data, at)
+        at += PACKET.size
+        yield data[at : at + captured]
+        at += captured
