@@ -1,12 +1,14 @@
-"""The ledger: what each reader of an answer cost, counted by the kernel.
+"""The ledger: what each reader of an answer cost, counted by the kernel where it tells.
 
 The one thing to notice: a browser sends requests of several readers over one kept connection. So the kernel's counters
 of a connection are read after every request, and only what they grew by is booked to that request's reader.
 """
 
+import asyncio
 import logging
 import socket
 import struct
+import sys
 import time
 from dataclasses import dataclass, field
 from operator import add, sub
@@ -17,13 +19,14 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from server.answer import Answer, Chunk
+from server.tally import Tally
 
 MOST_ROWS = 1000
 """Rows of one answer; readers beyond share a row, or words made up by clients could fill the memory."""
 
 
 class Counters(NamedTuple):
-    """Totals of one TCP connection as its server sees it. Bytes are payload, sent again or not counted once."""
+    """Totals of one TCP connection as its server sees it. Bytes are payload; what was sent again counts once."""
 
     bytes_up: int = 0
     bytes_down: int = 0
@@ -32,18 +35,32 @@ class Counters(NamedTuple):
     retransmits: int = 0
 
 
+KERNEL_ONLY = dict.fromkeys(("segments_up", "segments_down", "retransmits"))
+
+
 # struct tcp_info of linux/tcp.h, which only ever grows at its end:
 # state, total_retrans, bytes_received, segs_out, segs_in, bytes_sent, bytes_retrans
 TCP_INFO = struct.Struct("=B99xI24xQII56xQQ")
 PEER_HAS_CLOSED = (6, 8, 9, 11)  # TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING: its FIN counts as a received byte
 
 
+def _kernel_counts() -> bool:
+    """Whether it tells all of this, as Linux does since 5.0."""
+    if sys.platform != "linux":
+        return False
+    with socket.socket() as probe:
+        return len(probe.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)) >= TCP_INFO.size
+
+
+KERNEL_COUNTS = _kernel_counts()
+
+
 def counters(sock: socket.socket) -> Counters | None:
-    """What the kernel counted on `sock`; None where it does not count (only Linux does), or after the close."""
+    """What the kernel counted on `sock`; None after its close."""
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO.size)
         state, retransmits, received, segments_out, segments_in, sent, resent = TCP_INFO.unpack(info)
-    except (AttributeError, OSError, struct.error):
+    except OSError:
         return None
     return Counters(received - (state in PEER_HAS_CLOSED), sent - resent, segments_in, segments_out, retransmits)
 
@@ -62,13 +79,13 @@ class Row:
     first_ms: float | None = None
     last_ms: float | None = None
     """When the first and the last of them were handed to the kernel (monotonic milliseconds)."""
-    counted: Counters | None = None
+    counted: Counters = Counters()
     meters: set["Meter"] = field(default_factory=set, repr=False)
     """Of its requests that are under way."""
 
     def book(self, before: Counters, now: Counters) -> None:
         """Add what a connection's counters grew by."""
-        self.counted = Counters._make(map(add, self.counted or Counters(), map(sub, now, before)))
+        self.counted = Counters._make(map(add, self.counted, map(sub, now, before)))
 
     def delivered(self, cursor: int, chunk: Chunk) -> None:
         """Count a chunk that moved the reader from `cursor` to its own; the end is an entry, but no token."""
@@ -80,7 +97,7 @@ class Row:
             self.chunks += 1
 
     def as_json(self) -> dict[str, Any]:
-        """The row at this moment, requests under way included; where nobody counts, counts and `source` are null."""
+        """The row at this moment, requests under way included; what only the kernel could count is null without it."""
         for meter in self.meters:
             meter.settle()
         return {
@@ -92,8 +109,9 @@ class Row:
             "chunks": self.chunks,
             "first_ms": self.first_ms,
             "last_ms": self.last_ms,
-            "source": "TCP_INFO" if self.counted else None,
-            **(self.counted._asdict() if self.counted else dict.fromkeys(Counters._fields)),
+            "source": "TCP_INFO" if KERNEL_COUNTS else "asyncio",
+            **self.counted._asdict(),
+            **({} if KERNEL_COUNTS else KERNEL_ONLY),
         }
 
 
@@ -106,6 +124,7 @@ class Meter(AbstractAccessLogger):
 
     def __init__(self, logger: logging.Logger, log_format: str) -> None:
         super().__init__(logger, log_format)
+        self.tally: Tally | None = None
         self._socket: socket.socket | None = None
         self._row: Row | None = None
         self._booked = Counters()
@@ -123,16 +142,21 @@ class Meter(AbstractAccessLogger):
 
     def settle(self) -> None:
         """Book what has been counted since the last time, to the present reader or, without one, to nobody."""
-        now = counters(self._socket) if self._socket else None
-        if now and self._row:
+        now = self._count() or self._booked
+        if self._row:
             self._row.book(self._booked, now)
-        self._booked = now or self._booked
+        self._booked = now
 
     def finish(self) -> None:
         """Settle for good: a request is over, or the connection is, in the middle of one or between two."""
         self.settle()
         if self._row:
             self._row.meters.discard(self)
+
+    def _count(self) -> Counters | None:
+        if self.tally:
+            return Counters(self.tally.bytes_up, self.tally.bytes_down)
+        return counters(self._socket) if self._socket else None
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """A response has gone out in full; the request may be one that nobody's row is kept for."""
@@ -165,12 +189,21 @@ LEDGER = web.AppKey("ledger", Ledger)
 
 
 def watch(server: web.Server) -> None:
-    """Have the meters told of lost connections, too: the last moment at which the kernel's counters can be read."""
-    tell_server = server.connection_lost
+    """Have the meters told of connections, too: a lost one is the last moment to read the kernel's counters.
+
+    aiohttp has no signal for that, so its two methods are wrapped.
+    """
+    tell_made, tell_lost = server.connection_made, server.connection_lost
+
+    def connection_made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        if isinstance(meter := handler.access_logger, Meter) and not KERNEL_COUNTS:
+            meter.tally = Tally(handler, transport)
+        tell_made(handler, transport)
 
     def connection_lost(handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         if isinstance(meter := handler.access_logger, Meter):
             meter.finish()
-        tell_server(handler, exc)
+        tell_lost(handler, exc)
 
-    server.connection_lost = connection_lost  # type: ignore[method-assign] # aiohttp has no signal for it
+    server.connection_made = connection_made  # type: ignore[method-assign]
+    server.connection_lost = connection_lost  # type: ignore[method-assign]
