@@ -7,8 +7,8 @@ import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from clients.chunk import CUT, Chunk, StreamError, parse
-from clients.request import at, requesting, session
+from clients.chunk import Chunk, parse
+from clients.request import streamed
 
 CALL = re.compile(rb'<script nonce="[^"]*">push\((.*?)\)</script>', re.DOTALL)
 
@@ -30,15 +30,6 @@ class Decoder:
         return chunks
 
 
-async def iframe(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
+def iframe(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
     """Every chunk from `cursor` to the end."""
-    decoder = Decoder()
-    async with session() as connections, requesting(connections, "GET", at(url, cursor)) as response:
-        if response.status == 204:
-            return
-        async for data in response.content.iter_any():
-            for chunk in decoder.feed(data):
-                yield chunk
-                if chunk.done:
-                    return
-    raise StreamError(CUT)
+    return streamed(url, cursor, Decoder().feed)

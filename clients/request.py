@@ -1,14 +1,17 @@
-"""One HTTP request, the same for every client that is not a WebSocket: its URL, its time limits, its refusals."""
+"""One HTTP request, the same for every client that is no WebSocket: its URL, its limits, its refusals, its stream.
+
+The one thing to notice: an end of the stream without a last chunk is a failure, never an end.
+"""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from clients.chunk import Refused, StreamError
+from clients.chunk import CUT, Chunk, Refused, StreamError
 
 NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=10)  # an answer takes as long as it takes
 
@@ -44,6 +47,21 @@ async def requesting(
         raise StreamError(no_server(url)) from None
     except (aiohttp.ClientError, TimeoutError) as error:
         raise StreamError(f"The connection to {url.origin()} broke: {error or type(error).__name__}.") from error
+
+
+async def streamed(
+    url: str, cursor: int, feed: Callable[[bytes], list[Chunk]], **options: Any
+) -> AsyncGenerator[Chunk, None]:
+    """The chunks of a response that goes on until the answer ends; `feed` finds them in its bytes."""
+    async with session() as connections, requesting(connections, "GET", at(url, cursor), **options) as response:
+        if response.status == 204:  # we have read the end before
+            return
+        async for data in response.content.iter_any():
+            for chunk in feed(data):
+                yield chunk
+                if chunk.done:
+                    return
+    raise StreamError(CUT)
 
 
 def explained(status: int, body: bytes | bytearray) -> str:

@@ -8,8 +8,8 @@ import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
-from clients.chunk import CUT, Chunk, StreamError, parse
-from clients.request import at, requesting, session
+from clients.chunk import Chunk, parse
+from clients.request import streamed
 
 LINE_END = re.compile(b"\r\n|\r|\n")
 BOM = "\ufeff".encode()
@@ -74,16 +74,6 @@ class Decoder:
         return [parse(event.data) for event in self._events.feed(data) if event.name in ("message", "end")]
 
 
-async def sse(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
+def sse(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
     """Every event from `cursor` to the end."""
-    decoder = Decoder()
-    accept = {"Accept": "text/event-stream"}
-    async with session() as connections, requesting(connections, "GET", at(url, cursor), headers=accept) as response:
-        if response.status == 204:
-            return
-        async for data in response.content.iter_any():
-            for chunk in decoder.feed(data):
-                yield chunk
-                if chunk.done:
-                    return
-    raise StreamError(CUT)
+    return streamed(url, cursor, Decoder().feed, headers={"Accept": "text/event-stream"})
