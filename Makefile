@@ -18,7 +18,7 @@ run: $(VENV)/run
 	@$(BIN)/python -m server --open --port $(PORT) || [ $$? -eq 130 ]
 
 test: check
-	@$(BIN)/python -m tests.chromium
+	@$(BIN)/python -m tests.system
 	$(BIN)/python -m pytest
 
 check: $(VENV)/test
@@ -30,7 +30,7 @@ transcripts: $(VENV)/test
 	$(BIN)/python -m tests.transcripts
 
 screenshot: $(VENV)/test
-	@$(BIN)/python -m tests.chromium
+	@$(BIN)/python -m tests.system
 	$(BIN)/python -m tests.screenshot
 
 clean:

@@ -12,7 +12,7 @@ from playwright.async_api import ViewportSize, async_playwright, expect
 from server.app import serving
 from server.settings import Settings
 from server.site import LANGUAGES
-from tests.chromium import find_chromium
+from tests.system import find
 
 DOCS = Path(__file__).parent.parent / "docs"
 SIZE: ViewportSize = {"width": 1280, "height": 720}
@@ -23,7 +23,7 @@ HALF_WAY = 40
 async def main() -> None:
     """Take one picture for each language."""
     async with serving(Settings(port=0)) as url, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=find_chromium(), chromium_sandbox=False)
+        browser = await playwright.chromium.launch(executable_path=find("chromium"), chromium_sandbox=False)
         for language in LANGUAGES:
             page = await browser.new_page(viewport=SIZE, device_scale_factor=1.5)
             await page.goto(f"{url}/?lang={language}")

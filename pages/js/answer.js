@@ -10,8 +10,9 @@ export async function startAnswer(fields) {
   return response.json();
 }
 
+// keepalive: it goes out even when the page that asks is just going away.
 export async function stopAnswer(id) {
-  await reach(`/answers/${id}`, { method: 'DELETE' });
+  await reach(`/answers/${id}`, { method: 'DELETE', keepalive: true });
 }
 
 // EventSource, iframe and WebSocket tell a page that they failed, never why. A plain request finds out more.

@@ -6,20 +6,22 @@ const SILENCE_MS = 1500; // a healthy lane speaks long before
 const LOOK_EVERY_MS = 250;
 const NO_QUEUE_MS = 20; // what sending a request takes anyway
 
-// Calls `held(lane)` for each lane that should have heard something by now and has not.
-export function watchSilence(lanes, held) {
-  const opened = performance.now();
+// Calls `held(lane)` for each of `readers()` that should have heard something by now and has not.
+export function watchSilence(readers, held) {
   const behindSince = new Map();
+
+  const lastSign = (lane) => lane.heardAt ?? lane.openedAt;
 
   // For each value of HEARS the moment from which silence is suspicious. 'at the end' has none.
   const suspiciousFrom = {
-    'always': (lane) => lane.heardAt ?? opened,
-    'at first': (lane) => (lane.heardAt === null ? opened : Infinity),
-    'with text': (lane) => Math.max(behindSince.get(lane) ?? Infinity, lane.heardAt ?? 0),
+    'always': lastSign,
+    'at first': (lane) => (lane.heardAt === null ? lane.openedAt : Infinity),
+    'with text': (lane) => Math.max(behindSince.get(lane) ?? Infinity, lastSign(lane)),
   };
 
   function look() {
     const now = performance.now();
+    const lanes = readers();
     const longest = Math.max(...lanes.map((lane) => lane.text.length));
     for (const lane of lanes.filter((each) => each.isLive)) {
       if (lane.text.length === longest) behindSince.delete(lane);

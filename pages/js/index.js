@@ -8,10 +8,7 @@ const lanes = [...grid.querySelectorAll('[data-transport]')].map((element) => ne
 const isChosen = (lane) => document.querySelector(`input[name=lane][value=${lane.name}]`).checked;
 
 function showChosen() {
-  for (const lane of lanes) {
-    lane.element.hidden = !isChosen(lane);
-    if (lane.element.hidden) lane.leave();
-  }
+  for (const lane of lanes) lane.element.hidden = !isChosen(lane);
   grid.dataset.lanes = lanes.filter(isChosen).length;
 }
 

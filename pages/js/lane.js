@@ -22,7 +22,7 @@ export class Lane {
     this.leaving = new AbortController();
     this.heardAt = null;
     this.held = false;
-    this.queuedFor = '';
+    this.remarked = '';
     this.intact = null;
     this.sha256 = '';
     this.chunks = 0;
@@ -39,6 +39,7 @@ export class Lane {
   // Reads the answer to its end. `pressed` is when Start was pressed: the one zero of all lanes.
   async follow(answer, pressed, stop) {
     const { signal } = this.leaving;
+    this.openedAt = performance.now();
     const url = `${answer.links[this.name]}?reader=page`;
     try {
       for await (const chunk of this.transport.stream(url, { signal, stop })) {
@@ -74,8 +75,11 @@ export class Lane {
 
   // … and so it was, as the browser measured it.
   queued(ms) {
-    this.queuedFor = say('waited_for_connection', { s: seconds(ms) });
-    if (!this.held && this.state !== 'failed') this.note(this.queuedFor);
+    this.#remark(say('waited_for_connection', { s: seconds(ms) }));
+  }
+
+  joined(ms) {
+    this.#remark(say('joined', { s: seconds(ms) }));
   }
 
   get state() {
@@ -112,7 +116,13 @@ export class Lane {
 
   #release() {
     this.held = false;
-    this.note(this.queuedFor);
+    this.note(this.remarked);
+  }
+
+  // Why its figures are not like the others'. What is the matter right now goes before.
+  #remark(sentence) {
+    this.remarked = sentence;
+    if (!this.held && this.state !== 'failed') this.note(sentence);
   }
 
   async #finish(chunk, signal) {

@@ -15,12 +15,14 @@ export function openPage(chosenLanes, changed = () => {}) {
 
   async function start() {
     settle();
-    run?.leave();
     const lanes = chosenLanes();
+    const fields = answerFields(form);
     if (lanes.length === 0) return announce(say('choose_a_lane'), 'failed');
+    if (fields.text === '') return announce(say('write_a_text'), 'failed');
+    run?.leave();
     const current = run = new Run(lanes, announce);
     setLive(true);
-    await current.start(answerFields(form));
+    await current.start(fields);
     if (current === run) setLive(false);
   }
 
@@ -33,10 +35,24 @@ export function openPage(chosenLanes, changed = () => {}) {
     showPace(form.elements);
     save(form);
     changed();
+    run?.choose(chosenLanes());
   }
 
-  restore(form);
-  settle();
+  function open() {
+    restore(form);
+    settle();
+  }
+
+  // Nobody would read the answer on. A page that comes back from the browser's back/forward cache says so.
+  function leave() {
+    if (!run?.live) return;
+    run.leave();
+    announce(say('left'));
+  }
+
+  open();
+  window.addEventListener('popstate', open); // back, forward, or a link that differs after the `#` only
+  window.addEventListener('pagehide', leave);
   form.addEventListener('change', settle);
   form.addEventListener('submit', (event) => {
     event.preventDefault();

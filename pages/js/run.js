@@ -1,5 +1,6 @@
 // One run: an answer is started once, and every chosen lane reads that same answer.
 // Notice: stopping and leaving are different. Stop ends the answer for all readers; leaving only ends the reading.
+// But the last one that leaves stops it, too: nobody would be there any more to do it.
 
 import { startAnswer, stopAnswer } from './answer.js';
 import { watchQueues, watchSilence } from './connections.js';
@@ -12,7 +13,8 @@ const WORTH_TELLING_MS = 200;
 export class Run {
   #stopping = new AbortController();
   #forgetQueues = () => {};
-  #laneAt = new Map();
+  #answer = null;
+  #pressed = 0;
   #startQueued = '';
 
   constructor(lanes, announce) {
@@ -23,19 +25,32 @@ export class Run {
   }
 
   async start(fields) {
-    const pressed = performance.now();
+    this.#pressed = performance.now();
     this.lanes.forEach((lane) => lane.clear('waiting'));
     this.announce(say('starting'));
-    this.#forgetQueues = watchQueues(pressed, (path, ms) => this.#queued(path, ms));
+    this.#forgetQueues = watchQueues(this.#pressed, (path, ms) => this.#queued(path, ms));
     try {
       this.started = startAnswer(fields);
-      const answer = await this.#orSay('request_waits', this.started);
-      if (!this.left) await this.#follow(answer, pressed);
+      this.#answer = await this.#orSay('request_waits', this.started);
+      if (!this.left) await this.#follow();
     } catch (failure) {
       this.#refused(failure);
     } finally {
       this.live = false;
     }
+  }
+
+  // Lanes come and go in mid-run. One that joins reads the same answer from its beginning: it has lost nothing.
+  choose(lanes) {
+    if (!this.live || this.left) return;
+    const leaving = this.lanes.filter((lane) => !lanes.includes(lane));
+    const joining = lanes.filter((lane) => !this.lanes.includes(lane));
+    this.lanes = lanes;
+    leaving.forEach((lane) => lane.clear('idle'));
+    joining.forEach((lane) => lane.clear('waiting'));
+    if (!this.#answer || leaving.length + joining.length === 0) return;
+    joining.forEach((lane) => this.#join(lane));
+    this.#sayWhoReads();
   }
 
   // Over the socket if a lane has one that can say it, else by a request of its own.
@@ -54,22 +69,39 @@ export class Run {
     if (this.live) await this.#stopByRequest();
   }
 
-  async #follow(answer, pressed) {
-    this.announce(say('typing', { n: this.lanes.length }));
-    this.#laneAt = new Map(this.lanes.map((lane) => [answer.links[lane.name], lane]));
-    const hush = watchSilence(this.lanes, (lane) => lane.hold());
-    for (const lane of byPatience(this.lanes)) {
-      lane.reading = lane.follow(answer, pressed, this.#stopping.signal);
-    }
-    await Promise.all(this.lanes.map((lane) => lane.reading));
+  async #follow() {
+    this.#sayWhoReads();
+    const hush = watchSilence(() => this.lanes, (lane) => lane.hold());
+    byPatience(this.lanes).forEach((lane) => this.#read(lane));
+    while (this.#isRead()) await Promise.all(this.lanes.map((lane) => lane.reading));
     hush();
+    if (this.left) return;
+    this.live = false; // from here on nobody can join
+    if (this.lanes.length === 0) await this.#stopByRequest();
     if (!this.left) this.announce(verdict(this.lanes) + this.#startQueued);
+  }
+
+  #join(lane) {
+    lane.joined(performance.now() - this.#pressed);
+    this.#read(lane);
+  }
+
+  #read(lane) {
+    lane.reading = lane.follow(this.#answer, this.#pressed, this.#stopping.signal);
+  }
+
+  #isRead() {
+    return !this.left && this.lanes.some((lane) => lane.isLive);
+  }
+
+  #sayWhoReads() {
+    this.announce(say('typing', { n: this.lanes.filter((lane) => lane.isLive).length }));
   }
 
   #queued(path, ms) {
     if (ms < WORTH_TELLING_MS) return;
     if (path === '/answers') this.#startQueued = ` ${say('start_waited', { s: seconds(ms) })}`;
-    this.#laneAt.get(path)?.queued(ms);
+    this.lanes.find((lane) => this.#answer?.links[lane.name] === path)?.queued(ms);
   }
 
   async #stopByRequest() {

@@ -4,6 +4,7 @@
 import { nameOf, say } from './words.js';
 
 export function verdict(lanes) {
+  if (lanes.length === 0) return say('verdict_nobody');
   const ended = lanes.filter((lane) => lane.state === 'done' || lane.state === 'stopped');
   const missing = lanes.filter((lane) => lane.state === 'failed');
   const wrong = ended.filter((lane) => lane.intact === false || lane.text !== ended[0].text);
@@ -11,6 +12,7 @@ export function verdict(lanes) {
   if (wrong.length > 0) return say('verdict_differ', { names: names(wrong) });
   if (ended.length === 0) return say('verdict_none');
   if (missing.length > 0) return say('verdict_missing', { n: ended.length, names: names(missing) });
+  if (ended[0].text === '') return say('verdict_too_early');
   return say(ended.length > 1 ? 'verdict_identical' : 'verdict_one', { n: ended.length, proof: proof(ended) });
 }
 

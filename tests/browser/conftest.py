@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
 
-from tests.chromium import require_chromium
+from tests.system import require
 
 ROOT = Path(__file__).parents[2]
 QUIET = [
@@ -58,51 +58,86 @@ async def url() -> AsyncIterator[str]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """One Chromium."""
-    path = require_chromium()
+    path = require("chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, chromium_sandbox=False, args=QUIET)
         yield browser
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def complaints() -> AsyncIterator[list[str]]:
-    """Console errors, uncaught errors and CSP violations of all pages; a test that provokes one takes it out."""
-    found: list[str] = []
-    yield found
-    assert found == []
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def heard() -> list[str]:
+    """Console errors, uncaught errors and CSP violations of all pages."""
+    return []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_context(browser: Browser, url: str, complaints: list[str]) -> AsyncIterator[OpenContext]:
-    """Opens a fresh profile: `await open_context(locale="zh-CN")`."""
-    contexts: list[BrowserContext] = []
+async def complaints(heard: list[str]) -> AsyncIterator[list[str]]:
+    """Those of one test; a test that provokes one takes it out."""
+    heard.clear()
+    yield heard
+    assert heard == []
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def new_context(browser: Browser, url: str, heard: list[str]) -> OpenContext:
+    """Opens a profile and listens to its pages; whoever opens it closes it."""
 
     def listen(page: Page) -> None:
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: heard.append(str(error)))
 
-    async def open_one(locale: str = "en", width: int = 1280, height: int = 720) -> BrowserContext:
-        context = await browser.new_context(
-            base_url=url, locale=locale, viewport={"width": width, "height": height}, reduced_motion="reduce"
-        )
-        contexts.append(context)
+    async def open_one(locale: str = "en") -> BrowserContext:
+        context = await browser.new_context(base_url=url, locale=locale, reduced_motion="reduce")
         await context.add_init_script(REPORT_VIOLATIONS)
         context.on("page", listen)
         return context
+
+    return open_one
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_context(new_context: OpenContext, complaints: list[str]) -> AsyncIterator[OpenContext]:
+    """Opens a fresh profile, for tests that use up its connections, turn its clock or listen in."""
+    contexts: list[BrowserContext] = []
+
+    async def open_one(locale: str = "en") -> BrowserContext:
+        contexts.append(await new_context(locale))
+        return contexts[-1]
 
     yield open_one
     for context in contexts:
         await context.close()
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def tabs(new_context: OpenContext) -> AsyncIterator[dict[str, list[Page]]]:
+    """The idle tabs by locale: our pages keep nothing in a profile, and a new tab takes longer than most tests."""
+    idle: dict[str, list[Page]] = {}
+    yield idle
+    for pages in idle.values():
+        for page in pages:
+            await page.context.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_page(open_context: OpenContext) -> OpenPage:
-    """Opens a page in a fresh profile: `await open_page("/?preset=edge", locale="zh-CN")`."""
+async def open_page(
+    new_context: OpenContext, tabs: dict[str, list[Page]], complaints: list[str]
+) -> AsyncIterator[OpenPage]:
+    """Opens a page: `await open_page("/?preset=edge", locale="zh-CN")`."""
+    opened: list[tuple[str, Page]] = []
 
     async def open_one(path: str = "/", locale: str = "en", width: int = 1280, height: int = 720) -> Page:
-        page = await (await open_context(locale, width, height)).new_page()
+        idle = tabs.setdefault(locale, [])
+        page = idle.pop() if idle else await (await new_context(locale)).new_page()
+        opened.append((locale, page))
+        if page.viewport_size != (size := ViewportSize(width=width, height=height)):
+            await page.set_viewport_size(size)
         await page.goto(path)
         return page
 
-    return open_one
+    yield open_one
+    for locale, page in opened:
+        await page.unroute_all()
+        await page.goto("about:blank")
+        tabs[locale].append(page)

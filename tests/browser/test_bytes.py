@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from server.transports import TRANSPORTS
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenContext
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,9 +20,10 @@ TEXT = "够钟下班啦, done! 👨‍👩‍👧"
 
 @pytest.mark.parametrize("name", TRANSPORTS)
 async def test_a_completed_response_is_as_long_for_chromium_as_in_the_ledger(
-    open_page: OpenPage, url: str, name: str
+    open_context: OpenContext, url: str, name: str
 ) -> None:
-    page = await open_page("/")
+    page = await (await open_context()).new_page()
+    await page.goto("/")
     devtools = await page.context.new_cdp_session(page)
     arrived: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     ours: set[str] = set()

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Page, Request, Route, expect
@@ -46,6 +48,12 @@ async def of_each_lane(page: Page, script: str) -> dict[str, str]:
 async def answer_of(page: Page, started: dict[str, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = await (await page.request.get(f"/answers/{started['id']}")).json()
     return answer
+
+
+async def end_of(page: Page, started: dict[str, Any]) -> str:
+    """Wait until the answer has ended; gives how."""
+    whole = await page.request.get(started["links"]["whole"])
+    return str((await whole.json())["done"])
 
 
 def methods_of(page: Page) -> list[str]:
@@ -117,6 +125,82 @@ async def test_starting_again_leaves_the_old_answer_and_stops_it(open_page: Open
     assert (await answer_of(page, old))["reason"] == "stopped"
 
 
+# Coming and going
+
+
+async def test_a_lane_that_joins_in_mid_run_reads_the_same_answer_from_its_beginning(open_page: OpenPage) -> None:
+    lanes = dict.fromkeys(TRANSPORTS, "done")
+    page = await open_page("/?token_ms=40")
+    await page.uncheck("[name=lane][value=websocket]")
+    await start(page)
+    await expect(page.locator("[data-transport=sse]")).to_have_attribute("data-state", "typing")
+    await page.uncheck("[name=lane][value=polling]")
+    await expect(page.locator("[data-status]")).to_have_text(f"Started. Lanes reading this answer: {len(lanes) - 2}.")
+    for joining in ("polling", "websocket"):
+        await page.check(f"[name=lane][value={joining}]")
+    assert await finished(page) == lanes
+    assert await texts(page) == dict.fromkeys(lanes, PRESETS["typewriter"].text)
+    await expect(page.locator("[data-status]")).to_contain_text(f"All {len(lanes)} lanes typed the identical text")
+    notes = await of_each_lane(page, "lane => lane.querySelector('[data-note]').textContent")
+    assert {name for name, note in notes.items() if re.match(r"Joined \d+\.\d s late", note)} == {
+        "polling",
+        "websocket",
+    }
+    ttft = await of_each_lane(page, "lane => parseInt(lane.querySelector('[data-ttft]').textContent)")
+    assert ttft["websocket"] > ttft["sse"]
+
+
+async def test_a_lane_may_join_before_the_server_has_answered(open_page: OpenPage) -> None:
+    page = await open_page("/?token_ms=1&lane=sse")
+
+    async def tick(route: Route) -> None:
+        await page.check("[value=whole]")
+        await route.continue_()
+
+    await page.route("**/answers", tick)
+    await start(page)
+    assert await finished(page) == {"sse": "done", "whole": "done"}
+
+
+async def test_the_last_lane_that_leaves_stops_the_answer(open_page: OpenPage) -> None:
+    page = await open_page("/?token_ms=300&lane=sse&lane=whole")
+    started = await start(page)
+    for name in ("sse", "whole"):
+        await page.uncheck(f"[value={name}]")
+    assert await end_of(page, started) == "stopped"
+    await expect(page.locator("[data-status]")).to_have_text(WORDS["en"]["verdict_nobody"])
+    await expect(page.locator("[data-action=stop]")).to_have_attribute("aria-disabled", "true")
+    await page.check("[value=sse]")
+    assert await finished(page) == {"sse": "idle"}
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda page: page.reload(),
+        lambda page: page.click("[hreflang=zh]"),
+        lambda page: page.click("[data-transport=sse] h2 a"),
+        lambda page: page.goto("about:blank"),
+    ],
+    ids=["reload", "language", "demo", "elsewhere"],
+)
+async def test_leaving_the_page_stops_its_answer(open_page: OpenPage, leave: Callable[[Page], Awaitable[Any]]) -> None:
+    page = await open_page("/?token_ms=300")
+    started = await start(page)
+    await leave(page)
+    assert await end_of(page, started) == "stopped"
+
+
+async def test_a_page_that_comes_back_shows_no_dead_run_as_a_live_one(open_page: OpenPage) -> None:
+    page = await open_page("/?token_ms=300")
+    await start(page)
+    await expect(page.locator("[data-state=typing]").first).to_be_visible()
+    await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    assert await finished(page) == dict.fromkeys(TRANSPORTS, "idle")
+    await expect(page.locator("[data-status]")).to_have_text(WORDS["en"]["left"])
+    await expect(page.locator("[data-action=stop]")).to_have_attribute("aria-disabled", "true")
+
+
 # Stop
 
 
@@ -135,6 +219,19 @@ async def test_stop_works_on_each_lane_alone(open_page: OpenPage, name: str) -> 
     assert answer["reason"] == "stopped"
     assert await texts(page) == {name: answer["text"]}
     assert ("DELETE" in methods) is not in_band
+
+
+async def test_stop_before_the_first_character_says_so(open_page: OpenPage) -> None:
+    page = await open_page("/")
+
+    async def delay(route: Route) -> None:
+        await route.continue_(post_data={"first_token_ms": 30_000})
+
+    await page.route("**/answers", delay)
+    await start(page)
+    await page.click("[data-action=stop]")
+    assert await finished(page) == dict.fromkeys(TRANSPORTS, "stopped")
+    await expect(page.locator("[data-status]")).to_have_text(WORDS["en"]["verdict_too_early"])
 
 
 async def test_stop_over_the_socket_stops_all_lanes_without_another_request(open_page: OpenPage) -> None:
@@ -175,11 +272,16 @@ async def test_a_demo_shows_the_very_files_that_run(open_page: OpenPage, name: s
 
 
 @pytest.mark.parametrize(("locale", "code"), [("en-GB", "en"), ("zh-CN", "zh")])
-async def test_every_page_speaks_the_browsers_language(open_page: OpenPage, locale: str, code: str) -> None:
+async def test_every_page_speaks_the_browsers_language_and_names_every_control(
+    open_page: OpenPage, locale: str, code: str
+) -> None:
     words = WORDS[code]
+    nameless = """() => [...document.querySelectorAll("button, a, select, input, textarea")].filter(
+      (control) => !control.textContent.trim() && !control.labels?.[0]?.textContent.trim()).length"""
     page = await open_page("/", locale=locale)
     for path in ["/", *(f"/demo/{name}" for name in TRANSPORTS)]:
         await page.goto(path)
+        assert await page.evaluate(nameless) == 0
         assert str(await page.locator("html").get_attribute("lang")).startswith(code)
         await expect(page.locator("[data-action=start]")).to_have_text(words["start"])
         await expect(page.locator("[data-state-word]").first).to_have_text(words["state_idle"])
@@ -187,20 +289,13 @@ async def test_every_page_speaks_the_browsers_language(open_page: OpenPage, loca
         assert set(await page.locator(".loop").all_text_contents()) <= set(words.values())
 
 
-async def test_every_control_has_a_name(open_page: OpenPage) -> None:
-    page = await open_page("/")
-    nameless = """() => [...document.querySelectorAll("button, a, select, input, textarea")].filter(
-      (control) => !control.textContent.trim() && !control.labels?.[0]?.textContent.trim()).length"""
-    for path in ["/", *(f"/demo/{name}" for name in TRANSPORTS)]:
-        await page.goto(path)
-        assert await page.evaluate(nameless) == 0
-
-
 async def test_switching_the_language_keeps_the_rest_of_the_link(open_page: OpenPage) -> None:
     page = await open_page("/?preset=own&token_ms=7&lane=sse#text=a%26b")
     await page.click("[hreflang=zh]")
     await expect(page.locator("html")).to_have_attribute("lang", re.compile("^zh"))
-    assert "preset=own&token_ms=7&lane=sse&lang=zh#text=a%26b" in page.url
+    link = urlsplit(page.url)
+    assert parse_qs(link.query) == {"preset": ["own"], "token_ms": ["7"], "lane": ["sse"], "lang": ["zh"]}
+    assert link.fragment == "text=a%26b"
     await expect(page.locator("[name=text]")).to_have_value("a&b")
     await page.click("[hreflang=en]")
     await expect(page.locator("[data-action=start]")).to_have_text("Start")
@@ -226,6 +321,22 @@ async def test_a_setup_travels_in_the_link(open_page: OpenPage) -> None:
     assert await other.evaluate(read_form) == await page.evaluate(read_form)
 
 
+async def test_a_link_pasted_into_an_open_tab_fills_the_form_in(open_page: OpenPage) -> None:
+    path = "/?preset=own&token_ms=1&lane=sse"
+    page = await open_page(f"{path}#text=one")
+    await page.evaluate("window.sameDocument = true")
+    await page.goto(f"{path}#text=two")
+    assert await page.evaluate("window.sameDocument")
+    await expect(page.locator("[name=text]")).to_have_value("two")
+    await start(page)
+    await finished(page)
+    assert await texts(page) == {"sse": "two"}
+    assert page.url.endswith("#text=two")
+    await page.go_back()
+    await expect(page.locator("[name=text]")).to_have_value("one")
+    assert page.url.endswith("#text=one")
+
+
 async def test_a_link_with_nonsense_opens_the_default_setup(open_page: OpenPage) -> None:
     page = await open_page("/")
     for query in ["preset=nonsense", "unit=x&token_ms=fast", "lane=carrier-pigeon", "lang=tlh", "&&=?%"]:
@@ -241,6 +352,15 @@ async def test_without_a_lane_there_is_nothing_to_start(open_page: OpenPage) -> 
         await page.uncheck(f"[name=lane][value={name}]")
     await page.click("[data-action=start]")
     await expect(page.locator("[data-status]")).to_have_text(WORDS["en"]["choose_a_lane"])
+
+
+async def test_an_own_text_that_is_missing_is_asked_for(open_page: OpenPage) -> None:
+    page = await open_page("/?preset=own")
+    methods = methods_of(page)
+    await page.click("[data-action=start]")
+    await expect(page.locator("[data-status]")).to_have_text(WORDS["en"]["write_a_text"])
+    assert set((await finished(page)).values()) == {"idle"}
+    assert "POST" not in methods
 
 
 async def test_it_runs_by_keyboard_alone(open_page: OpenPage) -> None:
@@ -292,6 +412,27 @@ async def test_a_phone_never_scrolls_sideways(open_page: OpenPage, locale: str) 
         assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize(("locale", "code"), [("en", "en"), ("zh-CN", "zh")])
+async def test_long_figures_neither_touch_nor_leave_their_lane(open_page: OpenPage, locale: str, code: str) -> None:
+    page = await open_page("/", locale=locale)
+    ttft = WORDS[code]["milliseconds"].replace("{n}", "14861")
+    room = """(ttft) => Math.min(...[...document.querySelectorAll(".lane")].flatMap((lane) => {
+      ["ttft", "requests", "chunks"].forEach((name, at) => {
+        lane.querySelector(`[data-${name}]`).textContent = [ttft, "1280", "1280"][at];
+      });
+      const range = document.createRange();
+      const boxes = [...lane.querySelectorAll(".figures div")].map((figure) => {
+        range.selectNodeContents(figure);
+        return range.getBoundingClientRect();
+      });
+      const ends = [...boxes.slice(1).map((box) => box.left), lane.getBoundingClientRect().right];
+      return ends.map((end, at) => end - boxes[at].right);
+    }))"""
+    for width in (1280, 1024, 720, 390, 360):
+        await page.set_viewport_size({"width": width, "height": 720})
+        assert await page.evaluate(room, ttft) >= 10, width
+
+
 async def test_a_long_text_shows_its_end(open_page: OpenPage) -> None:
     page = await open_page("/?preset=english&unit=word&token_ms=1&lane=sse&lane=polling")
     await start(page)
@@ -330,7 +471,7 @@ async def test_a_page_says_that_its_start_waits_for_a_connection(open_context: O
           const response = await fetch("/answers", { method: "POST", headers: { "Content-Type": "application/json" },
             body: JSON.stringify({ text: "x".repeat(25), token_ms: 100 }) });
           const { links } = await response.json();
-          for (const n of [1, 2, 3, 4, 5, 6]) fetch(`${links.whole}?n=${n}`);
+          for (const n of [1, 2, 3, 4, 5, 6]) fetch(`${links.whole}?reader=${n}`);
         }"""
     )
     await page.evaluate("document.querySelector('[data-action=start]').click()")
