@@ -390,7 +390,8 @@ async def test_enter_starts_and_escape_stops_from_anywhere(open_page: OpenPage) 
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 async def test_a_projector_shows_all_without_scrolling(open_page: OpenPage, locale: str) -> None:
     page = await open_page("/", locale=locale, width=1280, height=720)
-    for path in ["/?token_ms=1", "/demo/sse?token_ms=1"]:
+    six_lanes = "&".join(f"lane={name}" for name in TRANSPORTS[:6])  # as many as there is room for, at this size
+    for path in [f"/?token_ms=1&{six_lanes}", "/demo/sse?token_ms=1"]:
         await page.goto(path)
         await start(page)
         await finished(page)
