@@ -44,7 +44,7 @@ async def test_a_completed_response_is_as_long_for_chromium_as_in_the_ledger(
             answer = response.headers["Location"]
         async with http.get(f"{answer}/{name}") as response:
             if response.status == 426:
-                return  # no HTTP response whose length there would be to compare
+                pytest.skip("Chromium tells no length for a WebSocket; tests/test_ledger.py holds it against tcpdump.")
         await page.evaluate("(path) => fetch(path).then((response) => response.text())", f"{answer}/{name}?reader=me")
         length = await asyncio.wait_for(arrived, 10)
         async with http.get(f"{answer}/ledger") as response:
