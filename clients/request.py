@@ -12,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from clients.chunk import CUT, Chunk, Refused, StreamError
+from clients.connection import CONNECTION
 
 NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=10)  # an answer takes as long as it takes
 
@@ -23,7 +24,9 @@ def at(url: str, cursor: int) -> URL:
 
 def session() -> aiohttp.ClientSession:
     """A session whose connections are kept between requests, as a browser does."""
-    return aiohttp.ClientSession(timeout=NO_LIMIT)
+    connection = CONNECTION.get()
+    connector = aiohttp.TCPConnector(ssl=connection.trust or True)
+    return aiohttp.ClientSession(timeout=NO_LIMIT, connector=connector, headers=connection.headers)
 
 
 def no_server(url: URL) -> str:

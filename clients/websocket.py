@@ -4,22 +4,32 @@ The one thing to notice: there is nothing to decode. The protocol already cuts t
 """
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidStatus
 from yarl import URL
 
 from clients.chunk import CUT, Chunk, Refused, StreamError, parse
+from clients.connection import CONNECTION
 from clients.request import at, explained, no_server
 
 
-async def websocket(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
+async def websocket(url: str, cursor: int = 0, deflate: bool = False) -> AsyncGenerator[Chunk, None]:
     """Every message from `cursor` to the end. A close with 1000 before any chunk means that the end was read before."""
     address = at(url, cursor)
     address = address.with_scheme({"https": "wss"}.get(address.scheme, "ws"))
+    connection = CONNECTION.get()
+    options: dict[str, Any] = {"ssl": connection.trust} if address.scheme == "wss" else {}
     chunk = None
     try:
-        async with connect(str(address), compression=None, proxy=None) as socket:
+        async with connect(
+            str(address),
+            compression="deflate" if deflate else None,
+            additional_headers=connection.headers,
+            proxy=None,
+            **options,
+        ) as socket:
             async for message in socket:
                 chunk = parse(message)
                 yield chunk

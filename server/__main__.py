@@ -5,17 +5,17 @@ Exit codes: 0 ended by SIGTERM, 1 could not serve, 2 wrong usage, 130 Ctrl-C.
 
 import argparse
 import asyncio
-import dataclasses
 import errno
 import ipaddress
 import math
 import os
 import signal
+import ssl
 import sys
 import webbrowser
 
 from server.app import serving
-from server.settings import Settings
+from server.settings import FLAGS, Settings
 
 
 def main() -> int:
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--open", action="store_true", help="open the page in a browser, where there is a screen")
-    for setting in dataclasses.fields(Settings):
+    for setting in FLAGS:
         flag = "--" + setting.name.replace("_", "-")
         kind = type(setting.default)
         parser.add_argument(flag, type=kind, default=setting.default, metavar="X", help=setting.metadata["help"])
@@ -66,12 +66,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(parser: argparse.ArgumentParser, settings: Settings) -> None:
     """Refuse, as wrong usage, what could never work or would open this machine to others."""
-    for setting in dataclasses.fields(Settings):
+    for setting in FLAGS:
         value = getattr(settings, setting.name)
         least = 0 if setting.name == "port" or setting.name.endswith("_ms") else 1e-3
         if not isinstance(value, str) and not least <= value < math.inf:
             flag = setting.name.replace("_", "-")
             parser.error(f"--{flag} must not be {value}: give a number {'from' if least == 0 else 'above'} 0.")
+    if bool(settings.certfile) != bool(settings.keyfile):
+        parser.error("--certfile and --keyfile belong together: give both, or none for http.")
     if settings.port > 65535:
         parser.error(f"--port {settings.port} does not exist: ports go from 0 to 65535.")
     if not _is_loopback(settings.host):
@@ -91,6 +93,11 @@ def _has_screen() -> bool:
 
 
 def _explained(error: OSError, settings: Settings) -> str:
+    if isinstance(error, ssl.SSLError) or error.filename in (settings.certfile, settings.keyfile):
+        return (
+            f"{settings.certfile} and {settings.keyfile} cannot be used for TLS: {error.strerror or error}. "
+            "Give a certificate chain and its private key, both in PEM."
+        )
     if error.errno == errno.EADDRINUSE:
         return (
             f"Port {settings.port} is in use. Choose another with --port N (make run PORT=N), "

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
-from server import guard, site, views
+from server import evidence, guard, site, views
 from server.ledger import LEDGER, Ledger, Meter, watch
+from server.recording import Recorder
 from server.settings import SETTINGS, Settings
 from server.store import STORE, Store
 
@@ -18,19 +20,21 @@ def create_app(settings: Settings) -> web.Application:
     app = web.Application(middlewares=[guard.refusals], client_max_size=settings.max_body_bytes)
     app[SETTINGS] = settings
     app[STORE] = Store(settings)
-    app[LEDGER] = Ledger()
+    app[LEDGER] = Ledger(Recorder(settings.max_recordings, settings.max_recorded_bytes))
     app[guard.READERS] = guard.Readers(settings.max_readers)
     app.on_response_prepare.append(guard.add_headers)
     app.on_response_prepare.append(site.revalidate)
     app.on_response_prepare.append(views.say_where)
     site.add_routes(app)
+    evidence.add_routes(app)
     views.add_routes(app)
     return app
 
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[str]:
-    """Serve while the block runs; gives the URL. Raises OSError when the port cannot be had."""
+    """Serve while the block runs; gives the URL. Raises OSError when the port or the certificate cannot be had."""
+    tls = _tls(settings)
     app = create_app(settings)
     runner = web.AppRunner(
         app,
@@ -44,17 +48,26 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
     await runner.setup()
     if runner.server:
         watch(runner.server)
-    site = web.TCPSite(runner, settings.host, settings.port)
+    site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls)
     try:
         await site.start()
         port = runner.addresses[0][1]
         try:
-            yield f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{port}"
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            yield f"{'https' if tls else 'http'}://{host}:{port}"
         finally:
             await site.stop()
             await _dismiss(app)
     finally:
         await runner.cleanup()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.certfile:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.certfile, settings.keyfile)
+    return context
 
 
 async def _dismiss(app: web.Application) -> None:

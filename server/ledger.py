@@ -9,7 +9,6 @@ import logging
 import socket
 import struct
 import sys
-import time
 from dataclasses import dataclass, field
 from operator import add, sub
 from typing import Any, NamedTuple
@@ -19,7 +18,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from server.answer import Answer, Chunk
-from server.tally import Tally
+from server.recording import Exchange, Recorder, now_ms
+from server.tap import Tap
 
 MOST_ROWS = 1000
 """Rows of one answer; readers beyond share a row, or words made up by clients could fill the memory."""
@@ -91,7 +91,7 @@ class Row:
         """Count a chunk that moved the reader from `cursor` to its own; the end is an entry, but no token."""
         tokens = chunk.cursor - cursor - (chunk.done is not None)
         if tokens:
-            self.last_ms = round(time.monotonic() * 1000, 3)
+            self.last_ms = now_ms()
             self.first_ms = self.first_ms or self.last_ms
             self.tokens += tokens
             self.chunks += 1
@@ -124,21 +124,32 @@ class Meter(AbstractAccessLogger):
 
     def __init__(self, logger: logging.Logger, log_format: str) -> None:
         super().__init__(logger, log_format)
-        self.tally: Tally | None = None
+        self._tap: Tap | None = None
         self._socket: socket.socket | None = None
         self._row: Row | None = None
+        self._exchange: Exchange | None = None
         self._booked = Counters()
         self._known: set[Row] = set()
 
-    def begin(self, request: web.Request, row: Row) -> None:
+    def connect(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """A connection was made, and with TLS its handshake is over."""
+        self._tap = Tap(handler, transport, counts=not KERNEL_COUNTS)
+        self._socket = transport.get_extra_info("socket")
+        if self._socket and transport.get_extra_info("sslcontext"):
+            # asyncio tells of a lost TLS connection after it has closed its socket. A second descriptor of the socket
+            # keeps its counters to be read until then.
+            self._socket = self._socket.dup()
+
+    def begin(self, row: Row, exchange: Exchange | None) -> None:
         """A request of `row` has arrived. Its head is already counted, and not booked to anybody yet."""
-        self._socket = request.get_extra_info("socket")
-        self._row = row
+        self._row, self._exchange = row, exchange
         row.meters.add(self)
         row.requests += 1
         if row not in self._known:
             self._known.add(row)
             row.connections += 1
+        if self._tap:
+            self._tap.record(exchange) if exchange else self._tap.forget()
 
     def settle(self) -> None:
         """Book what has been counted since the last time, to the present reader or, without one, to nobody."""
@@ -152,15 +163,25 @@ class Meter(AbstractAccessLogger):
         self.settle()
         if self._row:
             self._row.meters.discard(self)
+        if self._exchange:
+            self._exchange.end()
+            self._exchange = None
+        if self._tap:
+            self._tap.forget()
+
+    def disconnect(self) -> None:
+        """The connection is lost: the last moment to read its counters."""
+        self.finish()
+        if isinstance(self._socket, socket.socket):  # ours, and not asyncio's view of its own
+            self._socket.close()
 
     def _count(self) -> Counters | None:
-        if self.tally:
-            return Counters(self.tally.bytes_up, self.tally.bytes_down)
+        if self._tap and not KERNEL_COUNTS:
+            return Counters(self._tap.bytes_up, self._tap.bytes_down)
         return counters(self._socket) if self._socket else None
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """A response has gone out in full; the request may be one that nobody's row is kept for."""
-        self._socket = self._socket or request.get_extra_info("socket")
         self._row = request.get(ROW)
         self.finish()
 
@@ -168,23 +189,35 @@ class Meter(AbstractAccessLogger):
 class Ledger:
     """All rows, by answer; they are forgotten together with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self._rows: WeakKeyDictionary[Answer, dict[tuple[str, str], Row]] = WeakKeyDictionary()
+        self.recorder = recorder
 
     def begin(self, request: web.Request, answer: Answer, transport: str) -> None:
         """Book this request to the reader that it names itself in `?reader=`."""
         rows = self._rows.setdefault(answer, {})
         reader = request.query.get("reader", "")[:64] if len(rows) < MOST_ROWS else "(others)"
         request[ROW] = row = rows.setdefault((transport, reader), Row(transport, reader))
+        exchange = None
+        if recording := self.recorder.find(answer):
+            request[EXCHANGE] = exchange = recording.begin(transport, reader)
         if isinstance(meter := request.protocol.access_logger, Meter):
-            meter.begin(request, row)
+            meter.begin(row, exchange)
 
     def rows(self, answer: Answer) -> list[dict[str, Any]]:
         """What each reader of `answer` cost so far."""
         return [row.as_json() for row in self._rows.get(answer, {}).values()]
 
 
+def delivered(request: web.Request, cursor: int, chunk: Chunk) -> None:
+    """Book a chunk that was handed to the kernel and moved the reader on from `cursor`."""
+    request[ROW].delivered(cursor, chunk)
+    if exchange := request.get(EXCHANGE):
+        exchange.deliver(cursor, chunk)
+
+
 ROW = web.RequestKey("row", Row)
+EXCHANGE = web.RequestKey("exchange", Exchange)
 LEDGER = web.AppKey("ledger", Ledger)
 
 
@@ -196,13 +229,13 @@ def watch(server: web.Server) -> None:
     tell_made, tell_lost = server.connection_made, server.connection_lost
 
     def connection_made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        if isinstance(meter := handler.access_logger, Meter) and not KERNEL_COUNTS:
-            meter.tally = Tally(handler, transport)
+        if isinstance(meter := handler.access_logger, Meter):
+            meter.connect(handler, transport)
         tell_made(handler, transport)
 
     def connection_lost(handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         if isinstance(meter := handler.access_logger, Meter):
-            meter.finish()
+            meter.disconnect()
         tell_lost(handler, exc)
 
     server.connection_made = connection_made  # type: ignore[method-assign]

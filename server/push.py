@@ -11,7 +11,7 @@ from contextlib import suppress
 from aiohttp import WSMsgType, web
 
 from server.answer import Answer, Chunk
-from server.ledger import ROW
+from server.ledger import delivered
 from server.settings import SETTINGS
 
 Frame = Callable[[Chunk], bytes]
@@ -23,10 +23,14 @@ STREAM_HEADERS = {
 }
 
 
-def reply(request: web.Request, cursor: int, chunk: Chunk, frame: Frame) -> web.Response:
-    """One chunk as a whole response. It is true for this moment only, so nobody may keep it."""
-    request[ROW].delivered(cursor, chunk)
-    return web.Response(body=frame(chunk), content_type="application/json", headers={"Cache-Control": "no-store"})
+async def reply(request: web.Request, cursor: int, chunk: Chunk, frame: Frame) -> web.Response:
+    """Send one chunk as a whole response. It is true for this moment only, so nobody may keep it."""
+    response = web.Response(body=frame(chunk), content_type="application/json", headers={"Cache-Control": "no-store"})
+    with suppress(ConnectionError):
+        await response.prepare(request)
+        await response.write_eof()
+        delivered(request, cursor, chunk)
+    return response
 
 
 async def push(
@@ -34,6 +38,7 @@ async def push(
 ) -> None:
     """Send every chunk from `cursor` to the end. Returns early when the reader is gone or takes nothing any more."""
     settings = request.app[SETTINGS]
+    delivered(request, cursor, Chunk(cursor, ""))  # what went out before opened the stream, and was for no token
     while not answer.past_end(cursor):
         with suppress(TimeoutError):
             async with asyncio.timeout(settings.heartbeat_s):
@@ -47,7 +52,7 @@ async def push(
         except TimeoutError:
             _give_up(request)
             return
-        request[ROW].delivered(cursor, chunk)
+        delivered(request, cursor, chunk)
         cursor = chunk.cursor
 
 

@@ -1,13 +1,16 @@
-"""Every number of the server, in one frozen dataclass. Each is a flag of `python -m server`, too."""
+"""Every number of the server, in one frozen dataclass. Each is a flag of `python -m server`, too.
 
-from dataclasses import dataclass, field
+The one thing to notice: what would make the server less safe is here for the lab to compare, but is no flag.
+"""
+
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from aiohttp import web
 
 
-def _setting(default: Any, meaning: str) -> Any:
-    return field(default=default, metadata={"help": meaning})
+def _setting(default: Any, meaning: str, flag: bool = True) -> Any:
+    return field(default=default, metadata={"help": meaning, "flag": flag})
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,9 @@ class Settings:
 
     host: str = _setting("127.0.0.1", "loopback address to listen on")
     port: int = _setting(8000, "port to listen on; 0 takes a free one")
+
+    certfile: str = _setting("", "certificate chain (PEM): serve https and wss instead of http and ws")
+    keyfile: str = _setting("", "its private key (PEM)")
 
     # Pace of the typewriter, unless the request says otherwise.
     first_token_ms: float = _setting(400.0, "milliseconds before the first token")
@@ -41,6 +47,14 @@ class Settings:
     max_answers: int = _setting(200, "most answers kept at once, being typed or ended")
     max_readers: int = _setting(5000, "most requests for an answer served at once")
     keep_s: float = _setting(600.0, "how long an ended answer can still be read")
+    max_recordings: int = _setting(16, "most answers whose traffic is kept to be shown")
+    max_recorded_bytes: int = _setting(2 * 1024 * 1024, "how much of the traffic of one answer is kept")
+
+    # For the lab alone.
+    deflate: bool = _setting(False, "compress WebSocket messages, as most servers do unasked", flag=False)
 
 
 SETTINGS = web.AppKey("settings", Settings)
+
+FLAGS = [setting for setting in fields(Settings) if setting.metadata["flag"]]
+"""The fields that are flags of the command line."""

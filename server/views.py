@@ -34,15 +34,21 @@ async def start(request: web.Request) -> web.Response:
     """
     if request.content_type != "application/json":
         raise Refusal(415, "Send the fields as JSON, with Content-Type: application/json.")
-    answer = request.app[STORE].start(order(await _json_object(request), request.app[SETTINGS]))
+    fields = await _json_object(request)
+    record = fields.pop("record", False)
+    if not isinstance(record, bool):
+        raise Refusal(400, "record must be true or false.")
+    answer = request.app[STORE].start(order(fields, request.app[SETTINGS]))
+    if record:
+        request.app[LEDGER].recorder.start(answer)
     links = {name: f"/answers/{answer.id}/{name}" for name in TRANSPORTS}
-    return _json({"id": answer.id, "links": links}, status=201, headers={"Location": f"/answers/{answer.id}"})
+    return json_response({"id": answer.id, "links": links}, status=201, headers={"Location": f"/answers/{answer.id}"})
 
 
 async def state(request: web.Request) -> web.Response:
     """`GET /answers/{id}`: where it stands."""
-    answer = _answer(request)
-    return _json(
+    answer = answer_of(request)
+    return json_response(
         {
             "id": answer.id,
             "state": "ended" if answer.done else "typing",
@@ -55,32 +61,14 @@ async def state(request: web.Request) -> web.Response:
 
 async def stop(request: web.Request) -> web.Response:
     """`DELETE /answers/{id}`: stop the writer. Asking again changes nothing."""
-    request.app[STORE].stop(_answer(request))
+    request.app[STORE].stop(answer_of(request))
     return web.Response(status=204)
-
-
-async def timeline(request: web.Request) -> web.Response:
-    """`GET /answers/{id}/timeline`: for each entry when it was due and when it was appended.
-
-    Milliseconds of the machine's monotonic clock, which other processes of this machine share (on Linux and macOS).
-    """
-    answer = _answer(request)
-    entries = [
-        {"cursor": at, "text": entry.token, "due_ms": _ms(entry.due), "appended_ms": _ms(entry.appended)}
-        for at, entry in enumerate(answer.entries, 1)
-    ]
-    return _json({"clock": "monotonic", "started_ms": _ms(answer.started), "entries": entries})
-
-
-async def ledger(request: web.Request) -> web.Response:
-    """`GET /answers/{id}/ledger`: what each of its readers cost so far."""
-    return _json({"rows": request.app[LEDGER].rows(_answer(request))})
 
 
 async def read(request: web.Request) -> web.StreamResponse:
     """`GET /answers/{id}/{transport}?cursor=N&reader=R`: read an answer."""
     transport = _transport(request)
-    answer = _answer(request)
+    answer = answer_of(request)
     if strange := request.query.keys() - set(READER_FIELDS):
         raise Refusal(400, f"There is no {min(strange)[:40]!r} to reading. The query takes {', '.join(READER_FIELDS)}.")
     cursor = cursor_of(request)
@@ -143,12 +131,12 @@ async def transports(request: web.Request) -> web.Response:
         "answers": settings.max_answers,
         "readers": settings.max_readers,
     }
-    return _json({"transports": rows, "limits": limits})
+    return json_response({"transports": rows, "limits": limits})
 
 
 async def healthz(request: web.Request) -> web.Response:
     """`GET /healthz`: 200 while the server takes work, and how much it has."""
-    return _json({"typing": request.app[STORE].writing, "readers": request.app[READERS].count})
+    return json_response({"typing": request.app[STORE].writing, "readers": request.app[READERS].count})
 
 
 async def say_where(request: web.Request, response: web.StreamResponse) -> None:
@@ -162,8 +150,6 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/answers", start)
     app.router.add_get("/answers/{id}", state)
     app.router.add_delete("/answers/{id}", stop)
-    app.router.add_get("/answers/{id}/timeline", timeline)
-    app.router.add_get("/answers/{id}/ledger", ledger)
     # HEAD would wait for a stream, or start an answer, to throw it away.
     app.router.add_get("/answers/{id}/{transport}", read, allow_head=False)
     app.router.add_get("/transports", transports)
@@ -189,7 +175,8 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
     return fields
 
 
-def _answer(request: web.Request) -> Answer:
+def answer_of(request: web.Request) -> Answer:
+    """The answer that the path names. Raises Refusal 404."""
     return request.app[STORE].find(request.match_info["id"])
 
 
@@ -200,14 +187,11 @@ def _transport(request: web.Request) -> Transport:
     return TRANSPORTS[name]
 
 
-def _json(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def json_response(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A document that is true for this moment only."""
     return web.Response(
         status=status,
         body=to_json(document),
         content_type="application/json",
         headers={"Cache-Control": "no-store", **(headers or {})},
     )
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)

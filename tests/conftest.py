@@ -1,6 +1,7 @@
 """Fixtures that all tests share: a server on the production runner, and each transport in turn."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -8,6 +9,7 @@ import pytest
 
 from clients import CLIENTS
 from clients.chunk import Client
+from lab.subject import certificate
 from server.app import serving
 from server.settings import Settings
 from server.transports import TRANSPORTS
@@ -26,6 +28,12 @@ def name(request: pytest.FixtureRequest) -> str:
 def client(name: str) -> Client:
     """The Python client of that transport."""
     return CLIENTS[name]
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """What clients should trust, and the server's certificate and key, as files."""
+    return certificate(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 The one thing to notice: a traceback is never an answer. Every test that expects a failure expects a sentence.
 """
 
-import dataclasses
 import json
 import re
 import signal
@@ -19,7 +18,7 @@ import pytest
 
 from clients import CLIENTS
 from clients.terminal import safe
-from server.settings import Settings
+from server.settings import FLAGS
 from server.sources.presets import EDGE
 from server.transports import TRANSPORTS
 
@@ -184,7 +183,7 @@ def test_every_setting_is_a_flag_with_its_meaning_and_default() -> None:
     code, out, err = run("-m", "server", "--help")
     assert (code, err) == (0, "")
     shown = " ".join(out.split())
-    for setting in dataclasses.fields(Settings):
+    for setting in FLAGS:
         flag = "--" + setting.name.replace("_", "-")
         assert f" {flag} X {setting.metadata['help']} (default: {setting.default})" in shown
 

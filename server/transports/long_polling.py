@@ -21,4 +21,4 @@ async def long_polling(request: web.Request, answer: Answer, cursor: int) -> web
     with suppress(TimeoutError):
         async with asyncio.timeout(request.app[SETTINGS].hold_s):
             await answer.wait(cursor)
-    return reply(request, cursor, answer.read(cursor), frame)
+    return await reply(request, cursor, answer.read(cursor), frame)

@@ -14,4 +14,4 @@ frame = encode  # the body is the chunk and nothing else
 
 async def polling(request: web.Request, answer: Answer, cursor: int) -> web.Response:
     """Reply at once with whatever is there."""
-    return reply(request, cursor, answer.read(cursor), frame)
+    return await reply(request, cursor, answer.read(cursor), frame)

@@ -25,7 +25,7 @@ async def websocket(request: web.Request, answer: Answer, cursor: int) -> web.St
     """Send a message for each chunk; a message `{"stop":true}` stops the answer."""
     settings = request.app[SETTINGS]
     socket = web.WebSocketResponse(
-        compress=False,  # deflate keeps a window for each connection, and its shared context leaks repeats
+        compress=settings.deflate,  # off: it keeps a window for each connection, and its shared context leaks repeats
         heartbeat=settings.heartbeat_s,
         max_msg_size=settings.max_message_bytes,
     )

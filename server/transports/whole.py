@@ -18,4 +18,4 @@ async def whole(request: web.Request, answer: Answer, cursor: int) -> web.Respon
     chunks = [chunk async for chunk in answer.follow(cursor)]
     end = chunks[-1]
     text = "".join(chunk.text for chunk in chunks)
-    return reply(request, cursor, Chunk(end.cursor, text, end.done, end.sha256, end.error), frame)
+    return await reply(request, cursor, Chunk(end.cursor, text, end.done, end.sha256, end.error), frame)

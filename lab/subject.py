@@ -1,0 +1,141 @@
+"""The server under measurement: the real one, in a process of its own, with its CPU and memory in view.
+
+The one thing to notice: what it used is read from the kernel's books from outside, so looking costs it nothing.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import psutil
+import trustme
+
+from server.app import serving as serving_here
+from server.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+START_S = 30
+END_S = 15
+
+
+class SubjectDied(Exception):
+    """The server ended in the middle of a measurement; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A running server."""
+
+    url: str
+    process: asyncio.subprocess.Process
+    cafile: Path | None
+    """What to trust to reach it by https."""
+
+    def cpu_s(self) -> float:
+        """CPU seconds that it used so far, in user and kernel mode. Raises SubjectDied."""
+        self.check()
+        return cpu_s(self.process.pid)
+
+    def memory_bytes(self) -> int:
+        """Its memory, shared pages counted in parts (PSS; without Linux what is its own, USS). Raises SubjectDied."""
+        self.check()
+        memory = psutil.Process(self.process.pid).memory_full_info()
+        return int(getattr(memory, "pss", memory.uss))
+
+    def check(self) -> None:
+        """Raise SubjectDied unless it lives."""
+        if (status := self.process.returncode) is not None:
+            how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+            raise SubjectDied(f"The server {how} in the middle of the measurement.")
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process so far.
+
+    From `schedstat` where there is one: nanoseconds, all threads. Else in ticks, which on many systems are 10 ms.
+    """
+    tasks = Path(f"/proc/{pid}/task")
+    try:
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+    except OSError:
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system)
+
+
+@asynccontextmanager
+async def serving(settings: Settings, tls: bool = False) -> AsyncIterator[Subject]:
+    """Serve in a process of its own on a free port while the block runs. Raises SubjectDied when it does not start."""
+    with tempfile.TemporaryDirectory(prefix="pushlab-") as folder:
+        settings = replace(settings, port=0)
+        cafile = None
+        if tls:
+            cafile, certfile, keyfile = certificate(Path(folder))
+            settings = replace(settings, certfile=str(certfile), keyfile=str(keyfile))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "lab.subject", json.dumps(asdict(settings))),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for us: we end it ourselves, once its figures are read
+        )
+        try:
+            yield Subject(await _url(process), process, cafile)
+        finally:
+            await _end(process)
+
+
+def certificate(folder: Path) -> tuple[Path, Path, Path]:
+    """Make an authority that exists for this one run, and a certificate of it for loopback.
+
+    Gives three files in PEM: what clients should trust, and the server's certificate and key.
+    """
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1", "localhost", "::1")
+    cafile, certfile, keyfile = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
+    authority.cert_pem.write_to_path(str(cafile))
+    issued.cert_chain_pems[0].write_to_path(str(certfile))
+    issued.private_key_pem.write_to_path(str(keyfile))
+    return cafile, certfile, keyfile
+
+
+async def _url(process: asyncio.subprocess.Process) -> str:
+    """The first line that it prints, once it listens."""
+    assert process.stdout  # noqa: S101 - it was asked for
+    try:
+        async with asyncio.timeout(START_S):
+            line = await process.stdout.readline()
+    except TimeoutError:
+        line = b""
+    if not line:
+        raise SubjectDied("The server did not start; what it printed above says why.")
+    return line.decode().strip()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Stop it in order; one that does not hear is ended the hard way."""
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(END_S):
+            await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.communicate()
+
+
+async def _main(settings: Settings) -> None:
+    """Be the server: as `python -m server`, but with any settings, the lab's own included."""
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    async with serving_here(settings) as url:
+        print(url, flush=True)
+        await stopped.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(Settings(**json.loads(sys.argv[1]))))

@@ -1,0 +1,91 @@
+"""Stands between the two sides of asyncio, as the protocol to the transport and as the transport to the protocol.
+
+The one thing to notice: on the way up it is always there, on the way down only when somebody needs every byte: to count
+them where the kernel does not tell (macOS, Windows), or to record them. A stream that nobody records pays nothing.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from server.recording import Exchange
+
+MOST_HEARD = 16 * 1024
+"""Bytes of a request that are kept until it is known who sends it; more than any head that a browser sends."""
+
+
+class Tap(asyncio.Protocol):
+    """The bytes of one connection."""
+
+    __slots__ = ("_handler", "_transport", "bytes_down", "bytes_up", "exchange", "heard")
+
+    def __init__(self, handler: web.RequestHandler, transport: asyncio.Transport, counts: bool) -> None:
+        self.bytes_up = self.bytes_down = 0
+        self.heard = b""
+        """What came up since the last request: the head of the next one."""
+        self.exchange: Exchange | None = None
+        """The recorded request that is under way."""
+        self._handler, self._transport = handler, transport
+        transport.set_protocol(self)
+        if counts:
+            self.watch_down()
+
+    def watch_down(self) -> None:
+        """See what goes down, too: to the handler this is the transport now, and one in all that is asked of it."""
+        self._handler.transport = self  # type: ignore[assignment]
+
+    def record(self, exchange: "Exchange") -> None:
+        """Record from here on, and what has been heard of the request already."""
+        self.watch_down()
+        exchange.add("up", self.heard)
+        self.exchange, self.heard = exchange, b""
+
+    def forget(self) -> None:
+        """A request is over, or nobody's: what comes up next begins another one."""
+        self.exchange, self.heard = None, b""
+
+    # To the handler it is the transport.
+
+    def write(self, data: bytes) -> None:
+        """Count on the way down."""
+        self.bytes_down += len(data)
+        if self.exchange:
+            self.exchange.add("down", data)
+        self._transport.write(data)
+
+    def writelines(self, parts: Iterable[bytes]) -> None:
+        """Count on the way down."""
+        self.write(b"".join(parts))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    # To the transport it is the protocol.
+
+    def data_received(self, data: bytes) -> None:
+        """Count on the way up."""
+        self.bytes_up += len(data)
+        if self.exchange:
+            self.exchange.add("up", data)
+        elif len(self.heard) < MOST_HEARD:
+            self.heard += data
+        self._handler.data_received(data)
+
+    def eof_received(self) -> None:
+        """Pass on."""
+        self._handler.eof_received()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Pass on."""
+        self._handler.connection_lost(error)
+
+    def pause_writing(self) -> None:
+        """Pass on."""
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on."""
+        self._handler.resume_writing()
