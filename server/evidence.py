@@ -27,7 +27,7 @@ from server.wire import to_json
 
 LIVE_S = 0.2
 """How often the ledger's watchers are told what has changed."""
-LINGER_S = 2.0
+LINGER_S = 1.0
 """How long after the last change, once the answer has ended: a poller may be between two requests."""
 
 
@@ -143,7 +143,7 @@ class Watcher:
     def __init__(self, ledger: Ledger, answer: Answer) -> None:
         self.answer = answer
         self._ledger = ledger
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] | None = None
         self._spans: dict[tuple[str, str, int], Any] = {}
 
     def news(self) -> str | None:
@@ -151,17 +151,16 @@ class Watcher:
         rows, spans = self._ledger.rows(self.answer), self._new_spans()
         if rows == self._rows and not spans:
             return None
-        self._rows = rows
-        return self._message(spans)
+        return self._message(rows, spans)
 
     def all(self, clock: float) -> str:
         """The message to send, changed or not."""
-        self._rows = self._ledger.rows(self.answer)
-        return self._message(self._new_spans(), clock=clock)
+        return self._message(self._ledger.rows(self.answer), self._new_spans(), clock=clock)
 
-    def _message(self, spans: dict[tuple[str, str], list[Any]], **clock: float) -> str:
-        rows = [row | {"spans": spans.get((row["transport"], row["reader"]), [])} for row in self._rows]
-        return to_json({**clock, "now_ms": now_ms(), "done": self.answer.done, "rows": rows}).decode()
+    def _message(self, rows: list[dict[str, Any]], spans: dict[tuple[str, str], list[Any]], **clock: float) -> str:
+        self._rows = rows
+        told = [row | {"spans": spans.get((row["transport"], row["reader"]), [])} for row in rows]
+        return to_json({**clock, "now_ms": now_ms(), "done": self.answer.done, "rows": told}).decode()
 
     def _new_spans(self) -> dict[tuple[str, str], list[Any]]:
         """By reader, the requests that are new or have changed."""

@@ -26,18 +26,21 @@ class Flow:
 
     first: int | None = None
     """The sequence number of the SYN."""
-    bytes: int = 0
-    segments: int = 0
+    data: bytearray = field(default_factory=bytearray)
+    arrivals: list[tuple[int, float]] = field(default_factory=list)
+    """After how many bytes, at what time (seconds of the wall clock)."""
 
-    def take(self, sequence: int, flags: int, payload: int) -> None:
-        """Count a segment; what had been sent before adds nothing."""
+    def take(self, at: float, sequence: int, flags: int, payload: bytes) -> None:
+        """Take a segment; what had been sent before adds nothing."""
         if flags & SYN:
             self.first = sequence
-        if self.first is None:
+        if self.first is None or not payload:
             return
-        self.segments += 1
-        if payload:
-            self.bytes = max(self.bytes, (sequence - self.first - 1) % 2**32 + payload)
+        known = len(self.data) - (sequence - self.first - 1) % 2**32
+        assert known >= 0, "a segment is missing in the capture"
+        if payload[known:]:
+            self.data += payload[known:]
+            self.arrivals.append((len(self.data), at))
 
 
 @dataclass
@@ -50,25 +53,31 @@ class Capture:
     @property
     def bytes_up(self) -> int:
         """Payload to the server."""
-        return sum(up.bytes for up, _ in self.flows.values())
+        return sum(len(up.data) for up, _ in self.flows.values())
 
     @property
     def bytes_down(self) -> int:
         """Payload from the server."""
-        return sum(down.bytes for _, down in self.flows.values())
+        return sum(len(down.data) for _, down in self.flows.values())
+
+    @property
+    def only(self) -> tuple[Flow, Flow]:
+        """Up and down of the one connection that carried something."""
+        (flows,) = (flows for flows in self.flows.values() if flows[0].data)
+        return flows
 
     def read(self, data: bytes) -> None:
-        """Count all packets of a pcap file."""
+        """Take all packets of a pcap file."""
         self.flows.clear()
-        for packet in _packets(data):
+        for at, packet in _packets(data):
             internet = packet[ETHERNET:]
-            head = (internet[0] & 0xF) * 4
-            tcp = internet[head:]
+            head, length = (internet[0] & 0xF) * 4, int.from_bytes(internet[2:4])
+            tcp = internet[head:length]
             source, target, sequence = struct.unpack_from("!HHI", tcp)
-            payload = int.from_bytes(internet[2:4]) - head - (tcp[12] >> 4) * 4  # packets are cut, their length is not
             client = source if target == self.port else target
             flows = self.flows.setdefault(client, (Flow(), Flow()))
-            flows[0 if target == self.port else 1].take(sequence, tcp[13], payload)
+            payload = tcp[(tcp[12] >> 4) * 4 :]
+            flows[0 if target == self.port else 1].take(at, sequence, tcp[13], payload)
 
 
 @asynccontextmanager
@@ -81,7 +90,7 @@ async def capturing(port: int) -> AsyncIterator[Capture]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "packets"
         tcpdump = await asyncio.create_subprocess_exec(
-            *(program, "-i", "lo", "-s", "128", "--immediate-mode", "-U", "-w", str(file), f"tcp port {port}"),
+            *(program, "-i", "lo", "-s", "0", "--immediate-mode", "-U", "-w", str(file), f"tcp port {port}"),
             stderr=asyncio.subprocess.PIPE,
         )
         assert tcpdump.stderr
@@ -96,10 +105,10 @@ async def capturing(port: int) -> AsyncIterator[Capture]:
         capture.read(file.read_bytes())
 
 
-def _packets(data: bytes) -> Iterator[bytes]:
+def _packets(data: bytes) -> Iterator[tuple[float, bytes]]:
     at = FILE_HEAD
     while at < len(data):
-        _, _, captured, _ = PACKET.unpack_from(data, at)
+        seconds, microseconds, captured, _ = PACKET.unpack_from(data, at)
         at += PACKET.size
-        yield data[at : at + captured]
+        yield seconds + microseconds / 1e6, data[at : at + captured]
         at += captured
