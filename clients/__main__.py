@@ -7,9 +7,11 @@ import argparse
 import asyncio
 import io
 import os
+import ssl
 import sys
 import time
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +20,7 @@ from yarl import URL
 from clients import CLIENTS
 from clients.answers import answering
 from clients.chunk import Refused, StreamError
+from clients.connection import connecting
 from clients.race import Lane, race, verdict
 from clients.terminal import safe
 
@@ -33,9 +36,10 @@ def main() -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows no Chinese shows escapes, not errors
     try:
-        if arguments.name == "race":
-            return asyncio.run(run_race(arguments.server, fields))
-        return asyncio.run(type_out(arguments.name, arguments.server, fields))
+        with connecting(arguments.cafile):
+            if arguments.name == "race":
+                return asyncio.run(run_race(arguments.server, fields))
+            return asyncio.run(type_out(arguments.name, arguments.server, fields))
     except (Refused, StreamError) as error:
         return _failed(str(error))
     except OSError as error:
@@ -93,6 +97,14 @@ def _address(text: str) -> str:
     return text
 
 
+def _certificates(text: str) -> Path:
+    try:
+        ssl.create_default_context(cafile=text)
+    except OSError as error:  # ssl.SSLError is one
+        raise argparse.ArgumentTypeError(f"{text!r} holds no certificates in PEM: {error.strerror or error}") from None
+    return Path(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m clients",
@@ -102,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--server", type=_address, default="http://127.0.0.1:8000", metavar="URL", help="default: %(default)s"
     )
+    parser.add_argument("--cafile", type=_certificates, metavar="FILE", help="certificates to trust (PEM), for https")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--preset", metavar="NAME", help="one of the server's answers, such as english or edge")
     what.add_argument("--text", help="a text of your own")

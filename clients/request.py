@@ -34,6 +34,11 @@ def no_server(url: URL) -> str:
     return f"There is no server at {url.origin()}. Start one with: python -m server. Is it elsewhere? Say --server URL."
 
 
+def no_trust(url: URL, error: object) -> str:
+    """What to do about a certificate that nobody known here has signed, or one for another name."""
+    return f"{url.origin()} cannot be trusted: {error}. Is the certificate your own? Say --cafile FILE."
+
+
 @asynccontextmanager
 async def requesting(
     session: aiohttp.ClientSession, method: str, url: URL, **options: Any
@@ -46,6 +51,8 @@ async def requesting(
             if response.status >= 400:
                 raise Refused(response.status, explained(response.status, await response.read()))
             yield response
+    except aiohttp.ClientSSLError as error:
+        raise StreamError(no_trust(url, error.os_error.strerror or error)) from None
     except aiohttp.ClientConnectorError:
         raise StreamError(no_server(url)) from None
     except (aiohttp.ClientError, TimeoutError) as error:

@@ -3,6 +3,7 @@
 The one thing to notice: there is nothing to decode. The protocol already cuts the stream into messages.
 """
 
+import ssl
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -12,7 +13,7 @@ from yarl import URL
 
 from clients.chunk import CUT, Chunk, Refused, StreamError, parse
 from clients.connection import CONNECTION
-from clients.request import at, explained, no_server
+from clients.request import at, explained, no_server, no_trust
 
 
 async def websocket(url: str, cursor: int = 0, deflate: bool = False) -> AsyncGenerator[Chunk, None]:
@@ -42,6 +43,8 @@ async def websocket(url: str, cursor: int = 0, deflate: bool = False) -> AsyncGe
         ) from None
     except (InvalidHandshake, ConnectionClosedError, TimeoutError) as error:
         raise StreamError(f"The connection to {address.origin()} broke: {error}.") from error
+    except ssl.SSLError as error:
+        raise StreamError(no_trust(URL(url), error.reason or error)) from None
     except OSError:
         raise StreamError(no_server(URL(url))) from None
     if chunk:

@@ -9,14 +9,13 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
 import trustme
 
-from server.app import serving as serving_here
 from server.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +47,13 @@ class Subject:
         memory = psutil.Process(self.process.pid).memory_full_info()
         return int(getattr(memory, "pss", memory.uss))
 
+    async def check_soon(self) -> None:
+        """The same for whoever has just lost its connection: that is noticed before the end of the process is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self.process.wait()
+        self.check()
+
     def check(self) -> None:
         """Raise SubjectDied unless it lives."""
         if (status := self.process.returncode) is not None:
@@ -78,8 +84,9 @@ async def serving(settings: Settings, tls: bool = False) -> AsyncIterator[Subjec
             cafile, certfile, keyfile = certificate(Path(folder))
             settings = replace(settings, certfile=str(certfile), keyfile=str(keyfile))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "lab.subject", json.dumps(asdict(settings))),
+            *(sys.executable, "-m", "lab.served", json.dumps(asdict(settings))),
             cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,  # never written to: it ends when this closes, however we end
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for us: we end it ourselves, once its figures are read
         )
@@ -126,16 +133,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.communicate()
-
-
-async def _main(settings: Settings) -> None:
-    """Be the server: as `python -m server`, but with any settings, the lab's own included."""
-    stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    async with serving_here(settings) as url:
-        print(url, flush=True)
-        await stopped.wait()
-
-
-if __name__ == "__main__":
-    asyncio.run(_main(Settings(**json.loads(sys.argv[1]))))

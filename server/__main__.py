@@ -10,11 +10,10 @@ import ipaddress
 import math
 import os
 import signal
-import ssl
 import sys
 import webbrowser
 
-from server.app import serving
+from server.app import BadCertificate, serving
 from server.settings import FLAGS, Settings
 
 
@@ -93,11 +92,8 @@ def _has_screen() -> bool:
 
 
 def _explained(error: OSError, settings: Settings) -> str:
-    if isinstance(error, ssl.SSLError) or error.filename in (settings.certfile, settings.keyfile):
-        return (
-            f"{settings.certfile} and {settings.keyfile} cannot be used for TLS: {error.strerror or error}. "
-            "Give a certificate chain and its private key, both in PEM."
-        )
+    if isinstance(error, BadCertificate):
+        return str(error)
     if error.errno == errno.EADDRINUSE:
         return (
             f"Port {settings.port} is in use. Choose another with --port N (make run PORT=N), "

@@ -15,6 +15,10 @@ from server.settings import SETTINGS, Settings
 from server.store import STORE, Store
 
 
+class BadCertificate(OSError):
+    """The certificate and key that were given cannot be used; the message says why."""
+
+
 def create_app(settings: Settings) -> web.Application:
     """The whole server, without a socket."""
     app = web.Application(middlewares=[guard.refusals], client_max_size=settings.max_body_bytes)
@@ -66,7 +70,13 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     if not settings.certfile:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(settings.certfile, settings.keyfile)
+    try:
+        context.load_cert_chain(settings.certfile, settings.keyfile)
+    except OSError as error:  # ssl.SSLError is one
+        raise BadCertificate(
+            f"{settings.certfile} and {settings.keyfile} cannot be used for TLS: {error.strerror or error}. "
+            "Give a certificate chain and its private key, both in PEM."
+        ) from None
     return context
 
 

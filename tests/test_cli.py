@@ -168,6 +168,8 @@ def test_a_port_in_use_is_said_with_the_flag_that_helps() -> None:
         (["--token-ms", "inf"], "--token-ms must not be inf"),
         (["--heartbeat-s", "0"], "--heartbeat-s must not be 0"),
         (["--max-answers", "1.5"], "invalid int value: '1.5'"),
+        (["--certfile", "cert.pem"], "belong together"),
+        (["--deflate", "1"], "unrecognized arguments: --deflate"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
         (["nonsense"], "unrecognized arguments: nonsense"),
     ],
@@ -192,6 +194,16 @@ def test_a_flag_is_the_setting_it_names() -> None:
     with serving("--max-text", "3", "--hold-s", "1.5") as (_, url):
         limits = get(url, "/transports").json()["limits"]
     assert (limits["text_characters"], limits["hold_s"]) == (3, 1.5)
+
+
+@pytest.mark.parametrize(("cert", "key"), [("nothing", "nothing"), ("ca", "key"), ("cert", "cert"), ("key", "key")])
+def test_a_certificate_that_cannot_be_used_is_said(
+    certificates: tuple[Path, Path, Path], tmp_path: Path, cert: str, key: str
+) -> None:
+    files = dict(zip(("ca", "cert", "key"), certificates, strict=True)) | {"nothing": tmp_path / "nothing.pem"}
+    code, out, err = run("-m", "server", "--port", "0", "--certfile", str(files[cert]), "--keyfile", str(files[key]))
+    assert (code, out) == (1, "")
+    assert "cannot be used for TLS" in err
 
 
 # The clients.
@@ -315,3 +327,36 @@ def test_a_server_that_dies_in_the_middle_is_told_in_a_sentence(name: str) -> No
     assert code == 1
     assert sentence(err)
     assert url.removeprefix("http://") in err
+
+
+@pytest.fixture(scope="module")
+def encrypted(certificates: tuple[Path, Path, Path]) -> Iterator[str]:
+    """The URL of a server that speaks TLS, with a certificate of our own."""
+    _, certfile, keyfile = certificates
+    with serving("--certfile", str(certfile), "--keyfile", str(keyfile), "--token-ms", "1") as (_, url):
+        assert url.startswith("https://")
+        yield url
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_client_reads_over_tls_from_whom_it_was_told_to_trust(
+    encrypted: str, certificates: tuple[Path, Path, Path], name: str
+) -> None:
+    arguments = ("-m", "clients", name, "--server", encrypted, "--text", "够钟", "--cafile", str(certificates[0]))
+    assert run(*arguments)[:2] == (0, "够钟\n")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_with_the_flag_that_helps(encrypted: str) -> None:
+    code, out, err = run("-m", "clients", "sse", "--server", encrypted)
+    assert (code, out) == (1, "")
+    assert "cannot be trusted" in err
+    assert "--cafile" in err
+
+
+def test_certificates_that_are_none_are_wrong_usage(encrypted: str, tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("nonsense", encoding="utf-8")
+    for path in (nonsense, tmp_path / "nothing.pem"):
+        code, out, err = run("-m", "clients", "sse", "--server", encrypted, "--cafile", str(path))
+        assert (code, out) == (2, "")
+        assert "holds no certificates in PEM" in err

@@ -1,0 +1,139 @@
+"""The result document: what an experiment writes to `result.json`, and everything else reads. docs/result.md lists it.
+
+The one thing to notice: the file is replaced as a whole after every run, never written in place. Whoever opens it, or
+pulls the plug, finds the last complete state.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+SCHEMA = "pushlab-result/1"
+FILE = "result.json"
+
+CONDITIONS = ("poll_ms", "token_ms", "unit", "cookie_bytes", "tls", "deflate")
+"""What a run was measured under, apart from its transport and the number of readers."""
+
+Row = dict[str, Any]
+
+
+class BadResult(Exception):
+    """A file that cannot be used as a result, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What the runs of one group have in common."""
+
+    variant: str
+    transport: str
+    readers: int
+    token_ms: float
+    unit: str
+    cookie_bytes: int
+    tls: bool
+    deflate: bool
+
+
+def document(experiment: str, command: str, environment: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """A document without rows yet. Whoever fills it sets `complete` at the end, or says in `note` why it is not."""
+    return {
+        "schema": SCHEMA,
+        "experiment": experiment,
+        "command": command,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "complete": False,
+        "note": None,
+        "environment": environment,
+        "parameters": parameters,
+        "rows": [],
+        "verdicts": [],
+    }
+
+
+def write(folder: Path, document: dict[str, Any]) -> Path:
+    """Put `result.json` into `folder`. Raises OSError when that cannot be done; an older file is then untouched."""
+    text = _json(document)
+    folder.mkdir(parents=True, exist_ok=True)
+    path, unfinished = folder / FILE, folder / f"{FILE}.part"
+    unfinished.write_text(text, encoding="utf-8")
+    return unfinished.replace(path)
+
+
+def _json(document: dict[str, Any]) -> str:
+    """JSON with one line for each row, so that people and `diff` see them one by one. NaN is no JSON: ValueError."""
+    line = partial(json.dumps, ensure_ascii=False, allow_nan=False)
+    parts = []
+    for key, value in document.items():
+        text = "[\n" + ",\n".join(map(line, value)) + "\n]" if isinstance(value, list) else line(value)
+        parts.append(f"{line(key)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The document in a file, or in the `result.json` of a folder. Raises BadResult."""
+    path = path / FILE if path.is_dir() else path
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except FileNotFoundError:
+        raise BadResult(f"There is no {path}. Measure first: `python -m lab overhead --out DIR` writes one.") from None
+    except OSError as error:
+        raise BadResult(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError):
+        raise BadResult(f"{path} is not JSON. Give it the `{FILE}` that `python -m lab` wrote.") from None
+    if problem := _problem(found):
+        raise BadResult(f"{path} {problem}")
+    return dict(found)
+
+
+def _refuse(constant: str) -> None:
+    """Python reads NaN and Infinity, which no JSON has."""
+    raise ValueError(constant)
+
+
+def _problem(found: Any) -> str | None:
+    """What keeps it from being a result of this version, as the rest of a sentence."""
+    schema = found.get("schema") if isinstance(found, dict) else None
+    name, _, version = str(schema).partition("/")
+    if name != SCHEMA.partition("/")[0]:
+        return f"is not a result of this lab. Give it the `{FILE}` that `python -m lab` wrote."
+    if schema != SCHEMA:
+        return f"has version {version} of the schema, and this lab reads {SCHEMA}. Use the lab that wrote it."
+    for key, empty in document("", "", {}, {}).items():
+        if key not in found or (isinstance(empty, (list, dict)) and not isinstance(found[key], type(empty))):
+            return f"is damaged: its `{key}` is missing or not what it should be. Measure again."
+    for number, row in enumerate(found["rows"], 1):
+        if missing := _needed(row) - row.keys() if isinstance(row, dict) else {"transport"}:
+            return f"is damaged: row {number} has no {' and no '.join(sorted(missing))}. Measure again."
+    return None
+
+
+def _needed(row: Row) -> set[str]:
+    """What tells to which group it belongs. A row that measures nothing, but probes, is in none."""
+    return {part.name for part in fields(Key)} if "variant" in row else {"transport"}
+
+
+def groups(rows: Iterable[Row]) -> dict[Key, list[Row]]:
+    """The rows by what they have in common, in the order of the first of each; void ones are left out."""
+    found: dict[Key, list[Row]] = {}
+    for row in rows:
+        if not row.get("void"):
+            shared: dict[str, Any] = {part.name: row.get(part.name) for part in fields(Key)}
+            found.setdefault(Key(**shared), []).append(row)
+    return found
+
+
+def values(rows: Iterable[Row], figure: str) -> list[float]:
+    """A figure of each row that has it. `lag_ms.p95` is the `p95` of its `lag_ms`."""
+    found = []
+    for row in rows:
+        value: Any = row
+        for name in figure.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, (int, float)):
+            found.append(float(value))
+    return found
