@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check transcripts screenshot clean
+.PHONY: help run test check transcripts screenshot figures clean
 
 help:
 	@echo "make run [PORT=8000]   start the server and open its page"
@@ -12,6 +12,7 @@ help:
 	@echo "make check             style and types only"
 	@echo "make transcripts       record the transcripts in docs/wire.md anew"
 	@echo "make screenshot        take the README's picture anew"
+	@echo "make figures           measure what docs/figures.md shows anew; leave the machine alone meanwhile"
 
 # Ctrl-C is the ordinary way to end the server, so its exit code 130 is no failure here.
 run: $(VENV)/run
@@ -32,6 +33,10 @@ transcripts: $(VENV)/test
 screenshot: $(VENV)/test
 	@$(BIN)/python -m tests.system
 	$(BIN)/python -m tests.screenshot
+
+figures: $(VENV)/test
+	$(BIN)/python -m lab overhead --out docs/figures
+	$(BIN)/python -m tests.figures
 
 clean:
 	rm -rf $(VENV)

@@ -40,9 +40,9 @@ class Reading:
     text: str = ""
     envelope_bytes: int = 0
     """The JSON around the text, of all chunks."""
-    empty: int = 0
-    """Chunks that brought nothing."""
     requests: int = 0
+    fruitful: set[int] = field(default_factory=set)
+    """The numbers of those that brought tokens or the end."""
     done: str | None = None
     sha256: str | None = None
 
@@ -81,8 +81,8 @@ async def read(variant: Variant, url: str) -> Reading:
             if tokens > 0:
                 reading.received += [now] * tokens
                 reading.reads.append(tokens)
-            else:
-                reading.empty += 1
+            if tokens > 0 or chunk.done:
+                reading.fruitful.add(chunk.request)
             reading.done, reading.sha256 = chunk.done, chunk.sha256
     return reading
 

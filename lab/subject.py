@@ -8,8 +8,8 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -38,14 +38,14 @@ class Subject:
 
     def cpu_s(self) -> float:
         """CPU seconds that it used so far, in user and kernel mode. Raises SubjectDied."""
-        self.check()
-        return cpu_s(self.process.pid)
+        with self._alive():
+            return cpu_s(self.process.pid)
 
     def memory_bytes(self) -> int:
         """Its memory, shared pages counted in parts (PSS; without Linux what is its own, USS). Raises SubjectDied."""
-        self.check()
-        memory = psutil.Process(self.process.pid).memory_full_info()
-        return int(getattr(memory, "pss", memory.uss))
+        with self._alive():
+            memory = psutil.Process(self.process.pid).memory_full_info()
+            return int(getattr(memory, "pss", memory.uss))
 
     async def check_soon(self) -> None:
         """The same for whoever has just lost its connection: that is noticed before the end of the process is."""
@@ -59,6 +59,16 @@ class Subject:
         if (status := self.process.returncode) is not None:
             how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
             raise SubjectDied(f"The server {how} in the middle of the measurement.")
+
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        """The kernel forgets a process before we are told of its end."""
+        self.check()
+        try:
+            yield
+        except psutil.Error:
+            raise SubjectDied("The server ended in the middle of the measurement.") from None
 
 
 def cpu_s(pid: int) -> float:

@@ -1,15 +1,21 @@
 """The documentation, held against the code."""
 
 import re
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from clients import CLIENTS
+from lab.__main__ import command_line
+from lab.charts import chart_svg
+from lab.evidence import series
+from lab.result import read
 from server.order import FIELDS
 from server.sources.presets import PRESETS
 from server.transports import TRANSPORTS
+from tests import figures
 from tests.transcripts import BLOCK, WIRE, transcript
 
 ROOT = Path(__file__).parent.parent
@@ -105,3 +111,30 @@ def test_the_wire_page_names_every_field_preset_and_transport() -> None:
     text = WIRE.read_text(encoding="utf-8")
     for words in (FIELDS, PRESETS, TRANSPORTS):
         assert mentioned(words, text.replace("[`", "`").replace("`]", "`")) == set(words)
+
+
+def labels(svg: str) -> list[str]:
+    """What each mark of a chart stands for; where it is put depends on the fonts of the machine."""
+    found = re.findall(r'aria-label="([^"]*)"', svg)
+    assert found
+    return found
+
+
+def test_the_figures_page_and_its_chart_are_made_from_the_committed_result() -> None:
+    document = read(figures.RESULT)
+    text = figures.PAGE.read_text(encoding="utf-8")
+    assert figures.page(text, document) == text, "run: python -m tests.figures"
+    assert labels(figures.CHART.read_text(encoding="utf-8")) == labels(chart_svg(document)), (
+        "run: python -m tests.figures"
+    )
+    assert document["complete"]
+    assert document["environment"]["dirty"] is False
+    assert min(len(one.rows) for one in series(document) if one.key.readers == 1) >= 5
+
+
+def test_every_command_of_the_lab_in_the_documentation_is_one() -> None:
+    parser = command_line()
+    for page in PAGES:
+        for command in re.findall(r"python -m lab ([^#`\n]*)", page.read_text(encoding="utf-8")):
+            if not command.startswith(("EXPERIMENT", "record")):
+                parser.parse_args(shlex.split(command))
