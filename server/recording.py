@@ -5,14 +5,13 @@ delivery before belongs to it.
 """
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from server.answer import Answer, Chunk
 
-EXCHANGE_BYTES = 256
-"""What a request takes in memory beside its traffic."""
+MOST_NOTES = 50_000
+"""Requests and deliveries of one answer that are kept track of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +41,20 @@ class Exchange:
     tokens: int = 0
     pieces: list[tuple[str, bytes]] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
+    whole: bool = True
+    """Whether everything that crossed so far was kept."""
 
     def add(self, way: str, data: bytes) -> None:
         """Something crossed, `up` or `down`."""
-        if self.recording.take_room(len(data)):
+        self.whole = self.whole and self.recording.take_room(len(data))
+        if self.whole:
             self.pieces.append((way, bytes(data)))
 
     def deliver(self, cursor: int, chunk: Chunk) -> None:
         """What crossed since the last delivery was for this chunk, which moved the reader on from `cursor`."""
         delivery = Delivery(cursor, chunk, len(self.pieces))
         self.tokens += delivery.tokens
-        if self.recording.take_room(EXCHANGE_BYTES):
+        if self.whole and self.recording.take_note():
             self.deliveries.append(delivery)
 
     def end(self) -> None:
@@ -70,13 +72,13 @@ class Recording:
 
     def __init__(self, room: int) -> None:
         self.exchanges: dict[tuple[str, str], list[Exchange]] = {}
-        self._room = room
+        self._room, self._notes = room, MOST_NOTES
 
     def begin(self, transport: str, reader: str) -> Exchange:
-        """A request has come. One more than there is room for is kept track of by nobody."""
+        """A request has come. One too many is kept track of by nobody."""
         exchanges = self.exchanges.setdefault((transport, reader), [])
         exchange = Exchange(len(exchanges) + 1, self, now_ms())
-        if self.take_room(EXCHANGE_BYTES):
+        if self.take_note():
             exchanges.append(exchange)
         return exchange
 
@@ -85,9 +87,10 @@ class Recording:
         self._room = self._room - size if self._room >= size else 0
         return self._room > 0
 
-    def spans(self, transport: str, reader: str) -> Iterator[tuple[int, float, float | None, int]]:
-        """When the requests of a reader were."""
-        return (exchange.span for exchange in self.exchanges.get((transport, reader), ()))
+    def take_note(self) -> bool:
+        """Take one of the notes; False when there are none left."""
+        self._notes = max(0, self._notes - 1)
+        return self._notes > 0
 
 
 class Recorder:

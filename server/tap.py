@@ -20,7 +20,7 @@ MOST_HEARD = 16 * 1024
 class Tap(asyncio.Protocol):
     """The bytes of one connection."""
 
-    __slots__ = ("_handler", "_transport", "bytes_down", "bytes_up", "exchange", "heard")
+    __slots__ = ("__weakref__", "_counts", "_handler", "_transport", "bytes_down", "bytes_up", "exchange", "heard")
 
     def __init__(self, handler: web.RequestHandler, transport: asyncio.Transport, counts: bool) -> None:
         self.bytes_up = self.bytes_down = 0
@@ -28,23 +28,24 @@ class Tap(asyncio.Protocol):
         """What came up since the last request: the head of the next one."""
         self.exchange: Exchange | None = None
         """The recorded request that is under way."""
-        self._handler, self._transport = handler, transport
+        self._handler, self._transport, self._counts = handler, transport, counts
         transport.set_protocol(self)
-        if counts:
-            self.watch_down()
+        self._watch_down(counts)
 
-    def watch_down(self) -> None:
-        """See what goes down, too: to the handler this is the transport now, and one in all that is asked of it."""
-        self._handler.transport = self  # type: ignore[assignment]
+    def _watch_down(self, watch: bool) -> None:
+        """See what goes down, too: to the handler this is the transport then, and one in all that is asked of it."""
+        self._handler.transport = self if watch else self._transport  # type: ignore[assignment]
 
     def record(self, exchange: "Exchange") -> None:
         """Record from here on, and what has been heard of the request already."""
-        self.watch_down()
+        self._watch_down(True)
         exchange.add("up", self.heard)
         self.exchange, self.heard = exchange, b""
 
     def forget(self) -> None:
         """A request is over, or nobody's: what comes up next begins another one."""
+        if self.exchange:
+            self._watch_down(self._counts)
         self.exchange, self.heard = None, b""
 
     # To the handler it is the transport.

@@ -5,6 +5,7 @@ import base64
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -12,8 +13,10 @@ import pytest
 
 from clients import CLIENTS
 from clients.chunk import Client
-from server.answer import Answer
-from server.recording import Recorder
+from server.answer import Answer, Chunk
+from server.app import serving
+from server.recording import MOST_NOTES, Recorder
+from server.settings import Settings
 from tests.capture import capturing
 from tests.conftest import Start
 from tests.test_contract import NEVER, TEXT, TOKENS, eventually, read, readers, text
@@ -112,6 +115,35 @@ async def test_a_token_that_cannot_be_shown_is_refused_in_a_sentence(start: Star
         assert part in found[1]
 
 
+async def test_what_was_not_kept_for_want_of_room_is_not_shown_in_part(
+    settings: Settings,
+) -> None:
+    async with serving(replace(settings, max_recorded_bytes=1000)) as url, aiohttp.ClientSession(url) as http:
+        async with http.post("/answers", json={"text": TEXT, "token_ms": 5, "record": True}) as response:
+            answer, links = response.headers["Location"], (await response.json())["links"]
+        await read(CLIENTS["sse"], url + links["sse"])
+        shown_tokens = []
+        for token in range(1, len(TOKENS) + 1):
+            document = await shown(http, answer, transport="sse", reader="", token=token)
+            if isinstance(document, dict):
+                assert document["by_kind"]["text"] > 0
+                shown_tokens.append(token)
+        assert shown_tokens == list(range(1, len(shown_tokens) + 1))
+        assert 0 < len(shown_tokens) < len(TOKENS)
+
+
+@pytest.mark.parametrize("kernel_counts", [True, False])
+async def test_a_file_is_sent_over_a_connection_that_was_recorded(
+    start: Start, server: str, monkeypatch: pytest.MonkeyPatch, kernel_counts: bool
+) -> None:
+    monkeypatch.setattr("server.ledger.KERNEL_COUNTS", kernel_counts)
+    links = await start(text=TEXT, record=True)
+    async with aiohttp.ClientSession(server, connector=aiohttp.TCPConnector(limit=1)) as one:
+        await (await one.get(links["whole"])).read()
+        async with one.get("/style.css") as response:
+            assert (await response.read()).startswith(b"/* The look")
+
+
 async def test_record_is_a_switch(http: aiohttp.ClientSession) -> None:
     async with http.post("/answers", json={"record": "yes"}) as response:
         assert response.status == 400
@@ -127,12 +159,15 @@ async def test_only_the_newest_recordings_are_kept_and_none_grows_beyond_its_roo
     recording = recorder.find(answers[2])
     assert recording
     exchange = recording.begin("sse", "")
-    for _ in range(100):
+    for cursor in range(100):
         exchange.add("down", b"x" * 100)
-    assert 0 < sum(len(piece) for _, piece in exchange.pieces) < 2000
-    for _ in range(100):
+        exchange.deliver(cursor, Chunk(cursor + 1, "x"))
+    assert exchange.tokens == 100
+    assert [piece for _, piece in exchange.pieces] == [b"x" * 100] * len(exchange.deliveries)
+    assert 10 < len(exchange.deliveries) < 20
+    for _ in range(MOST_NOTES):
         recording.begin("polling", "")
-    assert len(recording.exchanges.get(("polling", ""), [])) < 10
+    assert 0 < len(recording.exchanges["polling", ""]) < MOST_NOTES
 
 
 @asynccontextmanager

@@ -25,7 +25,8 @@ export class Lane {
     this.remarked = '';
     this.intact = null;
     this.sha256 = '';
-    this.chunks = 0;
+    this.reads = []; // {at, first, tokens, text}: ms after Start, and which tokens came
+    this.cursor = 0;
     this.typed = document.createTextNode('');
     this.#part('text').replaceChildren(this.typed);
     this.#show('ttft', '–');
@@ -104,14 +105,20 @@ export class Lane {
     this.heardAt = performance.now();
     if (this.held) this.#release();
     this.#show('requests', chunk.request);
-    if (chunk.text === '') return;
-    this.chunks += 1;
-    this.#show('chunks', this.chunks);
-    if (this.chunks === 1) {
-      this.#show('ttft', say('milliseconds', { n: Math.round(performance.now() - pressed) }));
+    if (chunk.text !== '') this.#type(chunk, this.heardAt - pressed);
+    this.cursor = chunk.cursor;
+  }
+
+  // The end is an entry of the log of its own, but no token.
+  #type({ cursor, text, done }, at) {
+    const tokens = cursor - this.cursor - (done ? 1 : 0);
+    this.reads.push({ at, first: this.cursor + 1, tokens, text });
+    this.#show('chunks', this.reads.length);
+    if (this.reads.length === 1) {
+      this.#show('ttft', say('milliseconds', { n: Math.round(at) }));
       this.state = 'typing';
     }
-    this.typed.appendData(chunk.text);
+    this.typed.appendData(text);
   }
 
   #release() {

@@ -1,6 +1,7 @@
 // What both pages share: the form, the keys, and at most one run at a time.
 // Notice: starting again leaves the old run and stops its answer; two answers never type into one lane.
 
+import { Evidence } from './evidence.js';
 import { Run } from './run.js';
 import { answerFields, restore, save } from './setup.js';
 import { say } from './words.js';
@@ -12,6 +13,7 @@ const stopButton = document.querySelector('[data-action=stop]');
 // chosenLanes: which lanes take part · changed: called whenever the set-up has changed
 export function openPage(chosenLanes, changed = () => {}) {
   let run = null;
+  const evidence = new Evidence();
 
   async function start() {
     settle();
@@ -22,7 +24,9 @@ export function openPage(chosenLanes, changed = () => {}) {
     run?.leave();
     const current = run = new Run(lanes, announce);
     setLive(true);
-    await current.start(fields);
+    const over = current.start(fields);
+    evidence.follow(current, over, { fields, pace: paceOf(form.elements) });
+    await over;
     if (current === run) setLive(false);
   }
 
@@ -36,6 +40,7 @@ export function openPage(chosenLanes, changed = () => {}) {
     save(form);
     changed();
     run?.choose(chosenLanes());
+    evidence.choose(chosenLanes());
   }
 
   function open() {
@@ -60,6 +65,7 @@ export function openPage(chosenLanes, changed = () => {}) {
   });
   stopButton.addEventListener('click', stop);
   listenToKeys(stop);
+  listenToJumps();
 }
 
 function announce(sentence, kind = '') {
@@ -73,16 +79,29 @@ function setLive(live) {
   document.body.dataset.live = live;
 }
 
-// An empty pace means the text's own: recorded for a replay, else the typewriter's.
-function showPace({ preset, token_ms }) {
-  token_ms.placeholder = preset.selectedOptions[0].dataset.pace;
+// An empty pace means the text's own: recorded for a replay in its own units, else the typewriter's.
+function showPace({ preset, unit, token_ms }) {
+  const source = unit.selectedIndex > 0 ? preset.options[0] : preset.selectedOptions[0];
+  token_ms.placeholder = source.dataset.pace;
+}
+
+// Milliseconds per token; NaN for a recording at its own pace.
+function paceOf({ token_ms }) {
+  return Number.parseFloat(token_ms.value || token_ms.placeholder);
 }
 
 // Enter starts and Escape stops, wherever the focus is, unless a control there needs the key itself.
 function listenToKeys(stop) {
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') stop();
-    const taken = event.target.closest('a, button, summary, input, select, textarea');
+    const taken = event.target.closest('a, button, summary, input, select, textarea, [role=slider]');
     if (event.key === 'Enter' && (!taken || event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
+}
+
+// Not links: what stands after the `#` is the text that somebody wrote.
+function listenToJumps() {
+  for (const button of document.querySelectorAll('[data-jump]')) {
+    button.addEventListener('click', () => document.querySelector(button.dataset.jump).scrollIntoView({ block: 'start' }));
+  }
 }

@@ -24,13 +24,18 @@ export class Run {
     this.live = true;
   }
 
+  // When Start was pressed: the one zero of all times.
+  get pressed() {
+    return this.#pressed;
+  }
+
   async start(fields) {
     this.#pressed = performance.now();
     this.lanes.forEach((lane) => lane.clear('waiting'));
     this.announce(say('starting'));
     this.#forgetQueues = watchQueues(this.#pressed, (path, ms) => this.#queued(path, ms));
     try {
-      this.started = startAnswer(fields);
+      this.started = startAnswer({ ...fields, record: true }); // so that the wire can be shown
       this.#answer = await this.#orSay('request_waits', this.started);
       if (!this.left) await this.#follow();
     } catch (failure) {

@@ -8,7 +8,7 @@ const OWN = 'own';
 export function answerFields(form) {
   const { preset, text, unit, token_ms } = form.elements;
   const fields = preset.value === OWN ? { text: text.value } : { preset: preset.value };
-  fields.unit = unit.value;
+  if (unit.selectedIndex > 0) fields.unit = unit.value; // any unit takes a recorded answer off its recorded times
   if (token_ms.value !== '') fields.token_ms = token_ms.valueAsNumber;
   return fields;
 }

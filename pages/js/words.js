@@ -7,6 +7,10 @@ export function say(key, values = {}) {
   return WORDS[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
+export function knows(key) {
+  return Object.hasOwn(WORDS, key);
+}
+
 // A name the dictionary may not have (a new transport): then the name speaks for itself.
 export function nameOf(transport) {
   return WORDS[`name_${transport}`] ?? transport;
@@ -15,3 +19,14 @@ export function nameOf(transport) {
 export function seconds(ms) {
   return (ms / 1000).toFixed(1);
 }
+
+// 12345.6 → 12,346, in the page's language. Formats are kept, for making one takes longer than a table of figures.
+export function number(value, digits = 0) {
+  formats[digits] ??= new Intl.NumberFormat(document.documentElement.lang, {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+  return formats[digits].format(value);
+}
+
+const formats = [];

@@ -337,6 +337,25 @@ async def test_a_link_pasted_into_an_open_tab_fills_the_form_in(open_page: OpenP
     assert page.url.endswith("#text=one")
 
 
+async def test_a_recording_is_replayed_at_its_own_times_unless_the_form_asks_for_others(open_page: OpenPage) -> None:
+    trace = PRESETS["count-to-100"].trace
+    assert trace is not None
+    page = await open_page("/?preset=count-to-100&lane=whole")
+    for choose, due in [(None, [at for at, _ in trace.tokens]), ("sentence", None)]:
+        if choose:
+            await page.select_option("[name=unit]", choose)
+        pace = str(await page.locator("[name=token_ms]").get_attribute("placeholder"))
+        assert (pace == WORDS["en"]["recorded_pace"]) is (due is not None)
+        started = await start(page)
+        if due:
+            await finished(page)
+            entries = (await (await page.request.get(f"/answers/{started['id']}/timeline")).json())["entries"]
+            assert [entry["text"] for entry in entries[:-1]] == trace.texts
+            assert [entry["due_ms"] - entries[0]["due_ms"] for entry in entries[:-1]] == pytest.approx(
+                [at - due[0] for at in due], abs=0.01
+            )
+
+
 async def test_a_link_with_nonsense_opens_the_default_setup(open_page: OpenPage) -> None:
     page = await open_page("/")
     for query in ["preset=nonsense", "unit=x&token_ms=fast", "lane=carrier-pigeon", "lang=tlh", "&&=?%"]:
@@ -395,7 +414,8 @@ async def test_a_projector_shows_all_without_scrolling(open_page: OpenPage, loca
         await page.goto(path)
         await start(page)
         await finished(page)
-        assert await page.evaluate("() => document.documentElement.scrollHeight <= innerHeight")
+        below = "() => document.querySelector('.foot').getBoundingClientRect().bottom - innerHeight"
+        assert await page.evaluate(below) <= 0
         assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
         fits = "() => [...document.querySelectorAll('.paper')].every((e) => e.scrollHeight <= e.clientHeight)"
         assert await page.evaluate(fits)

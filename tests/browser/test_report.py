@@ -47,7 +47,9 @@ async def marks(page: Page, chart: str, kind: str) -> int:
     return await page.locator(f"[data-chart={chart}] svg.marks .mark-{kind}.role-mark > *").count()
 
 
-@pytest.mark.parametrize("name", ["overhead", "load", "sweep", "one row", "only the baseline", "no rows", "only void rows"])
+@pytest.mark.parametrize(
+    "name", ["overhead", "load", "sweep", "one row", "only the baseline", "no rows", "only void rows"]
+)
 async def test_it_opens_from_a_file_asks_for_nothing_and_complains_about_nothing(name: str, open_report: Open) -> None:
     page, asked = await open_report(name)
     assert asked == [page.url]
