@@ -20,7 +20,7 @@ run: $(VENV)/run
 
 test: check
 	@$(BIN)/python -m tests.system
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/test
 	$(BIN)/ruff check .

@@ -60,7 +60,6 @@ class Subject:
             how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
             raise SubjectDied(f"The server {how} in the middle of the measurement.")
 
-
     @contextmanager
     def _alive(self) -> Iterator[None]:
         """The kernel forgets a process before we are told of its end."""

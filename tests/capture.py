@@ -18,6 +18,7 @@ PACKET = struct.Struct("=IIII")  # seconds, microseconds, captured length, lengt
 FILE_HEAD = 24
 ETHERNET = 14
 SYN = 0x02
+LONGEST = 16384
 
 
 @dataclass
@@ -90,7 +91,9 @@ async def capturing(port: int) -> AsyncIterator[Capture]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "packets"
         tcpdump = await asyncio.create_subprocess_exec(
-            *(program, "-i", "lo", "-s", "0", "--immediate-mode", "-U", "-w", str(file), f"tcp port {port}"),
+            *(program, "-i", "lo", "--immediate-mode", "-U", "-w", str(file)),
+            *("-s", str(LONGEST), "-B", "16384"),  # its buffer has a place of the longest size for each packet
+            f"tcp port {port}",
             stderr=asyncio.subprocess.PIPE,
         )
         assert tcpdump.stderr
@@ -108,7 +111,8 @@ async def capturing(port: int) -> AsyncIterator[Capture]:
 def _packets(data: bytes) -> Iterator[tuple[float, bytes]]:
     at = FILE_HEAD
     while at < len(data):
-        seconds, microseconds, captured, _ = PACKET.unpack_from(data, at)
+        seconds, microseconds, captured, length = PACKET.unpack_from(data, at)
+        assert captured == length, "a packet was cut"
         at += PACKET.size
         yield seconds + microseconds / 1e6, data[at : at + captured]
         at += captured

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,25 +170,24 @@ def test_wrong_usage_is_2_with_a_sentence(arguments: list[str], part: str, capsy
 
 
 def test_more_readers_than_files_is_said_with_the_ulimit_to_set(tmp_path: Path) -> None:
-    command = f"ulimit -Sn 256 && ulimit -Hn 256 && {sys.executable} -m lab load --readers 1000 --transports sse --out {tmp_path}"
+    measuring = f"{sys.executable} -m lab load --readers 1000 --transports sse --out {tmp_path}"
+    command = f"ulimit -Sn 256 && ulimit -Hn 256 && {measuring}"
     done = subprocess.run(["/bin/sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ulimit -n 1100" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_two_results_are_compared_and_strange_files_refused(tmp_path: Path) -> None:
-    for name in "ab":
-        assert run("overhead", "--runs", "1", "--transports", "sse", *SHORT, "--out", str(tmp_path / name))[0] == 0
-    code, out, _ = run("compare", str(tmp_path / "a"), str(tmp_path / "b" / "result.json"))
-    assert code == 0
-    assert "bytes_up" in out
-    code, out, err = run("compare", str(tmp_path / "a"), str(tmp_path / "nothing"))
-    assert (code, out) == (1, "")
-    assert "There is no" in err
-    document = json.loads((tmp_path / "b" / "result.json").read_text(encoding="utf-8"))
+def test_two_results_are_compared_and_strange_files_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    assert run("overhead", "--runs", "1", "--transports", "sse", *SHORT, "--out", str(a))[0] == 0
+    shutil.copytree(a, b)
+    assert main(["compare", str(a), str(b / "result.json")]) == 0
+    assert "bytes_up" in capsys.readouterr().out
+    assert main(["compare", str(a), str(tmp_path / "nothing")]) == 1
+    assert "There is no" in capsys.readouterr().err
+    document = json.loads((b / "result.json").read_text(encoding="utf-8"))
     document["environment"]["kernel"] = "another"
-    (tmp_path / "b" / "result.json").write_text(json.dumps(document), encoding="utf-8")
-    code, out, err = run("compare", str(tmp_path / "a"), str(tmp_path / "b"))
-    assert (code, out) == (1, "")
-    assert f"kernel is {os.uname().release} and another" in err
+    (b / "result.json").write_text(json.dumps(document), encoding="utf-8")
+    assert main(["compare", str(a), str(b)]) == 1
+    assert f"kernel is {os.uname().release} and another" in capsys.readouterr().err
