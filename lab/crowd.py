@@ -19,7 +19,7 @@ from lab.processes import LoadDied, LoadProcess, all_carry_out, load_processes
 from lab.row import Noted, Span, row
 from lab.schedule import PATIENCE_S, SETTLE_S, STAGES, Crowd, Schedule, connect_orders, orders, schedule
 from lab.session import read
-from lab.subject import Subject, serving
+from lab.subject import Subject, SubjectDied, serving
 from server.settings import Settings
 
 QUIET_S = 300.0
@@ -41,8 +41,8 @@ async def measure(crowd: Crowd, watch: Watch) -> dict[str, Any]:
     async with load_processes(crowd.processes) as processes, serving(settings) as subject:
         try:
             return await _run(crowd, subject, processes, watch)
-        except (LoadDied, Refused, StreamError, TimeoutError, aiohttp.ClientError) as effect:
-            await subject.check_soon()  # had it died, that was the cause
+        except (SubjectDied, LoadDied, Refused, StreamError, TimeoutError, aiohttp.ClientError) as effect:
+            await subject.check_soon()  # had it died, that was the cause, and this says how
             raise LoadDied(str(effect) or "The server did not answer in time.") from effect
 
 
