@@ -29,6 +29,8 @@ REQUESTS = per(("requests",), "readers", "requests per answer")
 CONNECTIONS = per(("connections",), "readers", "connections per answer")
 
 Evidence = Mapping[Setting, Sequence[Finding]]
+Runs = Mapping[Setting, int]
+"""How often the side with the fewest runs was measured under a setting."""
 
 
 class Claim(NamedTuple):
@@ -42,30 +44,36 @@ class Claim(NamedTuple):
 def verdicts(rows: Iterable[Row]) -> list[dict[str, str]]:
     """A verdict on every claim, with the figures that it stands on."""
     measured = settings(rows)
-    runs = min((len(side.rows) for sides in measured.values() for side in sides), default=0)
+    runs = {setting: min(len(side.rows) for side in sides) for setting, sides in measured.items()}
     return [
         {"claim": number, "says": claim.says, **_verdict(claim, claim.judge(measured), runs)}
         for number, claim in CLAIMS.items()
     ]
 
 
-def _verdict(claim: Claim, evidence: Evidence, runs: int) -> dict[str, str]:
+def _verdict(claim: Claim, evidence: Evidence, runs: Runs) -> dict[str, str]:
     seen = {finding.holds for findings in evidence.values() for finding in findings}
     if not seen:
         return {"verdict": "not measured", "because": f"This needs {claim.needs}."}
     verdict = "depends" if len(seen) == 2 else "holds" if True in seen else "does not hold"
-    noise = f" With fewer than {ENOUGH_RUNS} runs, little is known of noise." if runs < ENOUGH_RUNS else ""
-    return {"verdict": verdict, "because": _because(evidence) + noise}
+    return {"verdict": verdict, "because": _because(evidence, runs)}
 
 
-def _because(evidence: Evidence) -> str:
+def _because(evidence: Evidence, runs: Runs) -> str:
     """The findings under the first setting, then those under each one where they come out differently."""
     (first, findings), *others = [(setting, found) for setting, found in evidence.items() if found]
     unlike = [(setting, found) for setting, found in others if _outcome(found) != _outcome(findings)]
-    parts = [_sentence(findings), *(f"With {setting.unlike(first)}: {_sentence(found)}" for setting, found in unlike)]
+    parts = [_sentence(findings) + _noise(first, runs)]
+    parts += [f"With {setting.unlike(first)}: {_sentence(found)}{_noise(setting, runs)}" for setting, found in unlike]
     if same := len(others) - len(unlike):
         parts.append(f"The same under {same} other condition{'s' * (same > 1)}.")
     return " ".join(parts)
+
+
+def _noise(setting: Setting, runs: Runs) -> str:
+    """What has to be said of figures that were measured too seldom; those of several settings are as good as the worst."""
+    fewest = runs.get(setting, min(runs.values()))
+    return "" if fewest >= ENOUGH_RUNS else f" ({fewest} run{'s' * (fewest > 1)}: little is known of noise.)"
 
 
 def _outcome(findings: Sequence[Finding]) -> list[bool]:

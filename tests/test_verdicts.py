@@ -163,7 +163,7 @@ def test_noise_is_no_difference() -> None:
 
 
 def test_few_runs_are_said_to_be_few() -> None:
-    said = "With fewer than 5 runs, little is known of noise."
+    said = "(4 runs: little is known of noise.)"
     assert found("C21", runs("sse", 4), runs("whole", 5))[1].endswith(said)
     assert said not in found("C21", runs("sse"), runs("whole"))[1]
 
