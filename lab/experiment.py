@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clients.chunk import Refused, StreamError
+from lab.crowd.processes import LoadDied
 from lab.environment import environment
 from lab.load import TooFewFiles
 from lab.overhead import Different
-from lab.processes import LoadDied
-from lab.report import report
+from lab.report.page import report
+from lab.report.table import table
 from lab.result import Row, document, write
 from lab.subject import SubjectDied
-from lab.table import table
 from lab.verdicts import verdicts
 
 Keep = Callable[[Row], None]

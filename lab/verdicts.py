@@ -71,7 +71,7 @@ def _because(evidence: Evidence, runs: Runs) -> str:
 
 
 def _noise(setting: Setting, runs: Runs) -> str:
-    """What has to be said of figures that were measured too seldom; those of several settings are as good as the worst."""
+    """What has to be said of figures measured too seldom; those of several settings are as good as the worst."""
     fewest = runs.get(setting, min(runs.values()))
     return "" if fewest >= ENOUGH_RUNS else f" ({fewest} run{'s' * (fewest > 1)}: little is known of noise.)"
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.charts import chart_svg
-from lab.evidence import Series, series, shown
-from lab.glossary import FIGURES
+from lab.report.charts import chart_svg
+from lab.report.glossary import FIGURES
+from lab.report.series import Series, series, shown
 from lab.result import read
 
 ROOT = Path(__file__).parent.parent

@@ -9,8 +9,8 @@ import pytest
 
 from clients import CLIENTS
 from lab.__main__ import command_line
-from lab.charts import chart_svg
-from lab.evidence import series
+from lab.report.charts import chart_svg
+from lab.report.series import series
 from lab.result import read
 from server.order import FIELDS
 from server.sources.presets import PRESETS

@@ -14,14 +14,16 @@ import pytest
 from rich.progress import Progress
 
 from clients.chunk import Chunk
-from lab import crowd, load, schedule
-from lab import row as row_module
-from lab.account import HISTOGRAMS, SUMS, delivered, record, total
-from lab.crowd import measure
+from lab import load
+from lab.crowd import row as row_module
+from lab.crowd import run as crowd
+from lab.crowd import schedule
+from lab.crowd.account import HISTOGRAMS, SUMS, delivered, record, total
+from lab.crowd.processes import LoadDied, load_processes
+from lab.crowd.row import Noted, Span, row
+from lab.crowd.run import measure
+from lab.crowd.schedule import Crowd
 from lab.load import Parameters, capacity, plan
-from lab.processes import LoadDied, load_processes
-from lab.row import Noted, Span, row
-from lab.schedule import Crowd
 from lab.session import variants
 from lab.spread import Histogram
 from lab.subject import SubjectDied
@@ -145,7 +147,7 @@ async def kill(program: str, stage: Stage) -> None:
     [
         ("lab.served", "typing", SubjectDied, "The server was ended by SIGKILL"),
         ("lab.served", "connecting", SubjectDied, "The server was ended by SIGKILL"),
-        ("lab.reader", "typing", LoadDied, r"Load process \d+ ended with exit status -9"),
+        ("lab.crowd.reader", "typing", LoadDied, r"Load process \d+ ended with exit status -9"),
     ],
 )
 async def test_a_process_that_dies_in_a_run_ends_the_experiment_in_a_sentence_and_the_rows_before_are_kept(
@@ -177,8 +179,8 @@ async def test_stopping_in_the_middle_leaves_no_process_behind() -> None:
         loading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await loading
-    assert {"lab.served", "lab.reader"} <= programs
-    assert {"lab.served", "lab.reader"}.isdisjoint(programs_running())
+    assert {"lab.served", "lab.crowd.reader"} <= programs
+    assert {"lab.served", "lab.crowd.reader"}.isdisjoint(programs_running())
 
 
 async def test_a_load_process_says_what_it_cannot_do(server: str) -> None:

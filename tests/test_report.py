@@ -15,14 +15,14 @@ import pytest
 from rich.console import Console
 
 from lab import figures, result
-from lab.charts import chart_svg, charts
-from lab.evidence import front, scenes, series
-from lab.glossary import FIGURES
-from lab.headline import headlines
-from lab.look import COLOURS
-from lab.report import CHAPTERS, report
+from lab.report.charts import chart_svg, charts
+from lab.report.glossary import FIGURES
+from lab.report.headline import headlines
+from lab.report.look import COLOURS
+from lab.report.page import CHAPTERS, report
+from lab.report.series import front, scenes, series
+from lab.report.table import COLUMNS, LOAD_COLUMNS, WEIGHTS, table
 from lab.spread import summary
-from lab.table import COLUMNS, LOAD_COLUMNS, WEIGHTS, table
 from server.transports import TRANSPORTS
 
 TEXT = "Push is not one thing: it is five ways to move a cursor over a log that somebody else is still writing. " * 3

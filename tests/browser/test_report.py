@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Request, expect
 
-from lab.charts import charts
+from lab.report.charts import charts
 from tests.browser.conftest import OpenContext
 from tests.test_report import DOCUMENTS, html
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab.crowd.schedule import ENOUGH_TOKENS, Crowd
 from lab.figures import cost
-from lab.schedule import ENOUGH_TOKENS, Crowd
 from lab.spread import Histogram, slope
 
 MOST_CLIENT_CPU = 0.8

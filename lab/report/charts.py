@@ -11,10 +11,9 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from lab.evidence import Series, front, middle, scenes, series
-from lab.headline import Document
-from lab.load_charts import cpu_of_readers, lag_of_readers, memory
-from lab.look import (
+from lab.report.headline import Document
+from lab.report.load_charts import cpu_of_readers, lag_of_readers, memory
+from lab.report.look import (
     ALARM,
     LANE,
     SOFT,
@@ -34,6 +33,7 @@ from lab.look import (
     tooltip,
     upward,
 )
+from lab.report.series import Series, front, middle, scenes, series
 from lab.result import Row
 from lab.sides import number
 from lab.spread import Histogram

@@ -28,7 +28,7 @@ from typing import Any
 import aiohttp
 
 from clients.chunk import Chunk, Client, Refused, StreamError
-from lab.account import HISTOGRAMS, delivered, record, total
+from lab.crowd.account import HISTOGRAMS, delivered, record, total
 from lab.session import envelope_bytes, variants
 from lab.spread import Histogram
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from lab.glossary import FIGURES
+from lab.report.glossary import FIGURES
 from lab.result import Key, Row, groups
 from lab.sides import noticeable, number
 from lab.spread import Interval, apart, interval, median

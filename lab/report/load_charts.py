@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from lab.evidence import Series
-from lab.headline import Document
-from lab.look import (
+from lab.report.headline import Document
+from lab.report.look import (
     ALARM,
     CONDITIONS,
     LANE,
@@ -28,6 +27,7 @@ from lab.look import (
     tooltip,
     upward,
 )
+from lab.report.series import Series
 
 
 def memory(found: Sequence[Series], _document: Document) -> Chart | None:

@@ -13,11 +13,11 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from lab.charts import PLANE, charts
-from lab.evidence import Series, scenes, series, shown
-from lab.glossary import FIGURES
-from lab.headline import SIGNS, Document, absent, capacities, front_of, heading, headlines, readers
-from lab.look import COLOURS
+from lab.report.charts import PLANE, charts
+from lab.report.glossary import FIGURES
+from lab.report.headline import SIGNS, Document, absent, capacities, front_of, heading, headlines, readers
+from lab.report.look import COLOURS
+from lab.report.series import Series, scenes, series, shown
 from lab.result import FILE
 
 CHAPTERS = {
@@ -74,7 +74,7 @@ def report(document: Document) -> str:
     """The HTML of any result, however little was measured."""
     found, drawn = series(document), charts(document)
     comparable = [(heading(rivals[0]), rivals) for rivals in scenes(found)]
-    return templates.get_template("report.html.jinja").render(
+    return templates.get_template("page.html.jinja").render(
         document=document,
         file=FILE,
         headlines=headlines(found, document),

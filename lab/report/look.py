@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from lab.evidence import Series, shown
+from lab.report.series import Series, shown
 
 COLOURS = {  # of Okabe and Ito, as in pages/style.css
     "polling": "#e69f00",

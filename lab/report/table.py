@@ -12,8 +12,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lab.evidence import Series, series, shown
-from lab.headline import SIGNS, Document, capacities, headlines, readers
+from lab.report.headline import SIGNS, Document, capacities, headlines, readers
+from lab.report.series import Series, series, shown
 
 COLUMNS = {
     "requests": "requests",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LONGEST_LINE = 2**20
 END_S = 5
 
@@ -26,7 +26,7 @@ class LoadDied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoadProcess:
-    """A running `python -m lab.reader`."""
+    """A running `python -m lab.crowd.reader`."""
 
     process: asyncio.subprocess.Process
 
@@ -85,7 +85,7 @@ async def all_carry_out(
 
 async def _start() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "lab.reader"),
+        *(sys.executable, "-m", "lab.crowd.reader"),
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -14,10 +14,10 @@ from typing import Any
 import aiohttp
 
 from clients.chunk import Refused, StreamError
-from lab.account import merged
-from lab.processes import LoadDied, LoadProcess, all_carry_out, load_processes
-from lab.row import Noted, Span, row
-from lab.schedule import PATIENCE_S, SETTLE_S, STAGES, Crowd, Schedule, connect_orders, orders, schedule
+from lab.crowd.account import merged
+from lab.crowd.processes import LoadDied, LoadProcess, all_carry_out, load_processes
+from lab.crowd.row import Noted, Span, row
+from lab.crowd.schedule import PATIENCE_S, SETTLE_S, STAGES, Crowd, Schedule, connect_orders, orders, schedule
 from lab.session import read
 from lab.subject import Subject, SubjectDied, serving
 from server.settings import Settings

@@ -7,8 +7,8 @@ beats; what was not measured is said, too.
 from collections.abc import Sequence
 from typing import Any
 
-from lab.evidence import Series, front, middle, place, scenes, shown
 from lab.load import capacity
+from lab.report.series import Series, front, middle, place, scenes, shown
 
 Document = dict[str, Any]
 
