@@ -11,7 +11,7 @@ help:
 	@echo "make test              check style and types, run all tests, browser included"
 	@echo "make check             style and types only"
 	@echo "make transcripts       record the transcripts in docs/wire.md anew"
-	@echo "make screenshot        take the README's picture anew"
+	@echo "make screenshot        take the README's pictures of the page anew"
 	@echo "make figures           measure what docs/figures.md shows anew; leave the machine alone meanwhile"
 
 # Ctrl-C is the ordinary way to end the server, so its exit code 130 is no failure here.

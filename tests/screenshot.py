@@ -1,6 +1,7 @@
 """Takes the README's pictures of the real page: `make screenshot`.
 
-The one thing to notice: the picture is taken in the middle of an answer, when the transports differ.
+The one thing to notice: the lanes are taken in the middle of an answer, when the transports differ, and the figures at
+its end, when they are final.
 """
 
 import asyncio
@@ -21,16 +22,19 @@ HALF_WAY = 40
 
 
 async def main() -> None:
-    """Take one picture for each language."""
+    """Take the lanes and the figures, in each language."""
     async with serving(Settings(port=0)) as url, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find("chromium"), chromium_sandbox=False)
         for language in LANGUAGES:
-            page = await browser.new_page(viewport=SIZE, device_scale_factor=1.5)
+            page = await browser.new_page(viewport=SIZE, device_scale_factor=1.5, reduced_motion="reduce")
             await page.goto(f"{url}/?lang={language}")
             await page.click("[data-action=start]")
             typed = page.locator("[data-transport=websocket] [data-text]")
             await expect(typed).to_have_text(re.compile(f".{{{HALF_WAY},}}"), timeout=30_000)
             await page.screenshot(path=DOCS / f"page.{language}.png")
+            await expect(page.locator("[data-figures=done]")).to_be_attached(timeout=30_000)
+            await page.locator("[data-jump='.evidence']").first.click()
+            await page.screenshot(path=DOCS / f"figures.{language}.png")
             await page.close()
         await browser.close()
 
