@@ -16,6 +16,7 @@ from rich.progress import Progress, TaskID
 from lab.crowd.row import meets
 from lab.crowd.run import Watch, measure
 from lab.crowd.schedule import ENOUGH_TOKENS, Crowd
+from lab.limits import Failure, check
 from lab.result import Row
 from lab.session import variants
 from lab.spread import interleaved
@@ -39,7 +40,7 @@ LIMITS = {
 }
 
 
-class TooFewFiles(Exception):
+class TooFewFiles(Failure):
     """The system lets a process open fewer files than it takes; the message says how to allow more."""
 
 
@@ -59,14 +60,7 @@ class Parameters:
     """The corrected lag that 95 of 100 tokens must keep to."""
 
     def __post_init__(self) -> None:
-        for name in ("readers", "transports"):
-            if not getattr(self, name):
-                raise ValueError(f"{name} is empty: name at least one.")
-        for name, (least, most) in LIMITS.items():
-            value = getattr(self, name)
-            for number in value if isinstance(value, tuple) else (value,):
-                if not least <= number <= most:
-                    raise ValueError(f"{name} must be from {least} to {most}, not {number}.")
+        check(self, LIMITS)
         if strange := sorted(set(self.transports) - set(TRANSPORTS)):
             raise ValueError(f"There is no transport {strange[0]!r}. There are {', '.join(TRANSPORTS)}.")
 

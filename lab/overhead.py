@@ -8,7 +8,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -18,12 +19,13 @@ from yarl import URL
 
 from clients import CLIENTS
 from clients.answers import answering
-from clients.chunk import StreamError
+from clients.chunk import Refused, StreamError
 from clients.connection import connecting
 from clients.request import requesting, session
 from lab.figures import cost, figures
+from lab.limits import Failure, check
 from lab.load import Parameters as Load
-from lab.load import load
+from lab.load import allow_files, load
 from lab.result import Row
 from lab.session import Variant, read, variants
 from lab.spread import interleaved
@@ -36,12 +38,25 @@ FIRST_TOKEN_MS = 100.0
 MOST_TIMES = 10_000
 """Tokens of which the raw times are kept."""
 WARM_UP_TOKENS = 5
+ROOMY = Settings(max_text=10**6, max_answer=10**6, max_body_bytes=10**7)
+"""The server's limits on texts are not what is measured."""
 CROWD_TOKEN_MS = 100.0
 SETTLING_S = 0.03
 """Between two looks at the ledger; when both see the same, it is final."""
 
 
-class Different(Exception):
+LIMITS = {
+    "runs": (1, 1000),
+    "tokens": (1, MOST_TIMES),
+    "poll_ms": (1, 60_000),
+    "token_ms": (0, 60_000),
+    "cookie_bytes": (0, 7000),  # a header line of more than 8 KiB is refused by aiohttp
+    "readers": (0, 10_000),
+}
+LONGEST_S = 3600
+
+
+class Different(Failure):
     """A transport delivered another text than the server wrote; figures about it would mean nothing."""
 
 
@@ -59,21 +74,15 @@ class Parameters:
     tls: tuple[bool, ...] = (False,)
     deflate: tuple[bool, ...] = (False,)
     seed: int = 0
-
     readers: int = 150
     """Of the crowd in which CPU and memory are measured; 0 leaves them out."""
 
     def __post_init__(self) -> None:
-        _need(self, 1, "runs", "tokens", "poll_ms")
-        _need(self, 0, "token_ms", "cookie_bytes", "readers")
-
-
-def _need(parameters: Parameters, least: int, *names: str) -> None:
-    """Raise ValueError where a number is smaller."""
-    for name in names:
-        value = getattr(parameters, name)
-        if not (min(value) if isinstance(value, tuple) else value) >= least:
-            raise ValueError(f"{name} must be {least} or more, not {value}.")
+        check(self, LIMITS)
+        if self.tokens * max(self.token_ms) > LONGEST_S * 1000:
+            raise ValueError("An answer may take an hour at most: choose a smaller --tokens or --token-ms.")
+        if not plan(self):
+            raise ValueError("There is nothing to measure: --deflate on changes websocket alone.")
 
 
 QUICK = Parameters(tokens=40, token_ms=(20.0,), poll_ms=(200, 500), readers=0)
@@ -101,20 +110,22 @@ def plan(parameters: Parameters) -> list[tuple[Variant, Condition]]:
     ]
 
 
+@cache
 def text_of(tokens: int, unit: str) -> str:
     """A text of so many tokens."""
     text = ENGLISH
     while len(cut := split(text, unit)) <= tokens:  # its last token may go on where the text does
-        text += " " + ENGLISH
+        text += " " + text
     return "".join(cut[:tokens])
 
 
 async def overhead(parameters: Parameters, report: Callable[[Row], None], progress: Progress) -> None:
     """Measure; each row goes to `report` at once.
 
-    Raises SubjectDied when the server ends, Different when a transport delivers something else than was written,
-    StreamError or Refused when reading fails.
+    Raises TooFewFiles before anything is measured, SubjectDied when the server ends, Different when a transport
+    delivers something else than was written, StreamError or Refused when reading fails.
     """
+    allow_files(parameters.readers)
     cases = plan(parameters)
     async with _subjects(cases) as subjects:
         checking = progress.add_task("same text?", total=len(cases))
@@ -137,7 +148,7 @@ async def _try(subject: Subject, variant: Variant, condition: Condition, tokens:
     """Measure once. Where the server has died, that is the error, and not that the connection broke."""
     try:
         return await measure(subject, variant, condition, text_of(tokens, condition.unit))
-    except StreamError:
+    except (StreamError, Refused, Different):
         await subject.check_soon()
         raise
 
@@ -184,13 +195,13 @@ async def measure(subject: Subject, variant: Variant, condition: Condition, text
 async def evidence(answer: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """When each entry of an answer was due and appended, and what its one reader cost, once that is final."""
     async with session() as http:
-        row = await _rows(http, answer)
-        while (later := await _rows(http, answer)) != row:  # the last bytes of a connection come after the last chunk
-            row = later
+        rows = await _rows(http, answer)
+        while (later := await _rows(http, answer)) != rows:  # the last bytes of a connection come after the last chunk
+            rows = later
         async with requesting(http, "GET", URL(f"{answer}/timeline")) as response:
             entries = (await response.json())["entries"]
-    (only,) = row
-    return entries, only
+    (row,) = rows
+    return entries, row
 
 
 async def _rows(http: aiohttp.ClientSession, answer: str) -> list[dict[str, Any]]:
@@ -208,6 +219,6 @@ async def _subjects(
     kinds = {(condition.tls, condition.deflate) for _, condition in cases}
     async with AsyncExitStack() as stack:
         yield {
-            (tls, deflate): await stack.enter_async_context(serving(Settings(deflate=deflate), tls))
+            (tls, deflate): await stack.enter_async_context(serving(replace(ROOMY, deflate=deflate), tls))
             for tls, deflate in kinds
         }

@@ -59,9 +59,18 @@ def write(folder: Path, document: dict[str, Any]) -> Path:
     """Put `result.json` into `folder`. Raises OSError when that cannot be done; an older file is then untouched."""
     text = _json(document)
     folder.mkdir(parents=True, exist_ok=True)
-    path, unfinished = folder / FILE, folder / f"{FILE}.part"
-    unfinished.write_text(text, encoding="utf-8")
-    return unfinished.replace(path)
+    return replace_by(folder / FILE, text)
+
+
+def replace_by(path: Path, text: str) -> Path:
+    """Put a whole file where `path` is, or nothing. Raises OSError."""
+    unfinished = path.with_name(f"{path.name}.part")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        return unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def _json(document: dict[str, Any]) -> str:

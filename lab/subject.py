@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import trustme
 
+from lab.limits import Failure
 from server.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -23,7 +24,7 @@ START_S = 30
 END_S = 15
 
 
-class SubjectDied(Exception):
+class SubjectDied(Failure):
     """The server ended in the middle of a measurement; the message says how."""
 
 
@@ -48,7 +49,7 @@ class Subject:
             return int(getattr(memory, "pss", memory.uss))
 
     async def check_soon(self) -> None:
-        """The same for whoever has just lost its connection: that is noticed before the end of the process is."""
+        """`check`, for whoever has just lost its connection: that is noticed before the end of the process is."""
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await self.process.wait()

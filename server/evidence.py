@@ -27,6 +27,8 @@ from server.wire import to_json
 
 LIVE_S = 0.2
 """How often the ledger's watchers are told what has changed."""
+CLOCK_S = 0.02
+"""How soon a watcher's next question is answered, or one that asks without end would leave no time for others."""
 LINGER_S = 1.0
 """How long after the last change, once the answer has ended: a poller may be between two requests."""
 
@@ -193,14 +195,15 @@ async def _listen(socket: web.WebSocketResponse, watcher: Watcher) -> None:
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b'the only message is {"clock":NUMBER}')
             return
         await socket.send_str(watcher.all(clock))
+        await asyncio.sleep(CLOCK_S)
 
 
 def _clock(message: WSMessage) -> float | None:
     try:
         match json.loads(message.data) if message.type is WSMsgType.TEXT else None:
-            case {"clock": int() | float() as clock, **rest} if not rest and math.isfinite(clock):
-                return clock
-    except (ValueError, RecursionError):
+            case {"clock": int() | float() as clock, **rest} if not rest and clock is not True and clock is not False:
+                return clock if math.isfinite(clock) else None
+    except (ValueError, RecursionError, OverflowError):
         pass
     return None
 

@@ -1,7 +1,8 @@
 """The ledger: what each reader of an answer cost, counted by the kernel where it tells.
 
 The one thing to notice: a browser sends requests of several readers over one kept connection. So the kernel's counters
-of a connection are read after every request, and only what they grew by is booked to that request's reader.
+of a connection are read after every request, and only what they grew by is booked to that request's reader. What came
+up is counted where it arrives (tap.py): by then the kernel may have the next reader's request already.
 """
 
 import asyncio
@@ -55,14 +56,16 @@ def _kernel_counts() -> bool:
 KERNEL_COUNTS = _kernel_counts()
 
 
-def counters(sock: socket.socket) -> Counters | None:
-    """What the kernel counted on `sock`; None after its close."""
+def counters(sock: socket.socket, bytes_up: int | None = None) -> Counters | None:
+    """What the kernel counted on `sock`; None after its close. `bytes_up` is taken from whoever knows better."""
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO.size)
         state, retransmits, received, segments_out, segments_in, sent, resent = TCP_INFO.unpack(info)
     except OSError:
         return None
-    return Counters(received - (state in PEER_HAS_CLOSED), sent - resent, segments_in, segments_out, retransmits)
+    if bytes_up is None:
+        bytes_up = received - (state in PEER_HAS_CLOSED)
+    return Counters(bytes_up, sent - resent, segments_in, segments_out, retransmits)
 
 
 @dataclass(slots=True, eq=False)
@@ -133,12 +136,14 @@ class Meter(AbstractAccessLogger):
 
     def connect(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """A connection was made, and with TLS its handshake is over."""
-        self._tap = Tap(handler, transport, counts=not KERNEL_COUNTS)
         self._socket = transport.get_extra_info("socket")
-        if self._socket and transport.get_extra_info("sslcontext"):
+        total_up = None
+        if self._socket and KERNEL_COUNTS and transport.get_extra_info("sslcontext"):
             # asyncio tells of a lost TLS connection after it has closed its socket. A second descriptor of the socket
             # keeps its counters to be read until then.
             self._socket = self._socket.dup()
+            total_up = self._total_up
+        self._tap = Tap(handler, transport, not KERNEL_COUNTS, total_up)
 
     def begin(self, row: Row, exchange: Exchange | None) -> None:
         """A request of `row` has arrived. Its head is already counted, and not booked to anybody yet."""
@@ -171,14 +176,24 @@ class Meter(AbstractAccessLogger):
 
     def disconnect(self) -> None:
         """The connection is lost: the last moment to read its counters."""
+        ours = isinstance(self._socket, socket.socket)  # and not asyncio's view of its own: this is TLS
+        if ours and self._tap:
+            self._tap.bytes_up = self._total_up()  # TLS says goodbye after the last that came here
         self.finish()
-        if isinstance(self._socket, socket.socket):  # ours, and not asyncio's view of its own
+        if ours and self._socket:
             self._socket.close()
 
     def _count(self) -> Counters | None:
-        if self._tap and not KERNEL_COUNTS:
+        if not (self._tap and self._socket):
+            return None
+        if not KERNEL_COUNTS:
             return Counters(self._tap.bytes_up, self._tap.bytes_down)
-        return counters(self._socket) if self._socket else None
+        return counters(self._socket, self._tap.bytes_up)
+
+    def _total_up(self) -> int:
+        """By the kernel, what TLS put around it included."""
+        known = counters(self._socket) if self._socket else None
+        return known.bytes_up if known else self._booked.bytes_up
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """A response has gone out in full; the request may be one that nobody's row is kept for."""

@@ -5,7 +5,7 @@ them where the kernel does not tell (macOS, Windows), or to record them. A strea
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -20,15 +20,26 @@ MOST_HEARD = 16 * 1024
 class Tap(asyncio.Protocol):
     """The bytes of one connection."""
 
-    __slots__ = ("__weakref__", "_counts", "_handler", "_transport", "bytes_down", "bytes_up", "exchange", "heard")
+    __slots__ = (
+        *("__weakref__", "_counts", "_handler", "_total_up", "_transport"),
+        *("bytes_down", "bytes_up", "exchange", "heard"),
+    )
 
-    def __init__(self, handler: web.RequestHandler, transport: asyncio.Transport, counts: bool) -> None:
+    def __init__(
+        self,
+        handler: web.RequestHandler,
+        transport: asyncio.Transport,
+        counts: bool,
+        total_up: Callable[[], int] | None = None,
+    ) -> None:
         self.bytes_up = self.bytes_down = 0
+        """What went up counts once it is here: the next request may have reached the kernel before this one is over.
+        With TLS it is asked for (`total_up`) at these moments, since what comes here is less than what crossed."""
         self.heard = b""
         """What came up since the last request: the head of the next one."""
         self.exchange: Exchange | None = None
         """The recorded request that is under way."""
-        self._handler, self._transport, self._counts = handler, transport, counts
+        self._handler, self._transport, self._counts, self._total_up = handler, transport, counts, total_up
         transport.set_protocol(self)
         self._watch_down(counts)
 
@@ -68,7 +79,7 @@ class Tap(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Count on the way up."""
-        self.bytes_up += len(data)
+        self.bytes_up = self._total_up() if self._total_up else self.bytes_up + len(data)
         if self.exchange:
             self.exchange.add("up", data)
         elif len(self.heard) < MOST_HEARD:

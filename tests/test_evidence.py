@@ -217,7 +217,19 @@ async def test_a_clock_is_answered_at_once_with_ours(start: Start, http: aiohttp
         assert before - 1 <= reply["now_ms"] <= time.monotonic() * 1000 + 1
 
 
-@pytest.mark.parametrize("message", ["", "{", "[]", '{"clock":"now"}', '{"clock":1,"stop":true}', '{"clock":NaN}'])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "{",
+        "[]",
+        '{"clock":"now"}',
+        '{"clock":1,"stop":true}',
+        '{"clock":NaN}',
+        '{"clock":true}',
+        f'{{"clock":{"9" * 900}}}',
+    ],
+)
 async def test_a_watcher_has_nothing_else_to_say(start: Start, http: aiohttp.ClientSession, message: str) -> None:
     links = await start(**NEVER)
     async with watching(http, links["self"]) as socket:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from clients import CLIENTS
 from clients.chunk import Client
 from clients.connection import connecting
 from clients.request import session
@@ -136,6 +138,53 @@ async def test_readers_that_share_a_connection_are_told_apart(start: Start, serv
         row = found[("polling", reader)]
         assert (row["bytes_up"], row["bytes_down"]) == spent[reader]
         assert (row["requests"], row["connections"]) == (requests, 1)
+
+
+async def test_a_request_that_comes_the_moment_the_last_was_answered_is_booked_to_its_own_reader(
+    start: Start, server: str, http: aiohttp.ClientSession
+) -> None:
+    links = await start(text=TEXT)
+    await read(CLIENTS["whole"], links["whole"])
+    path = links["polling"].removeprefix(server)
+    requests = {
+        reader: f"GET {path}?reader={reader} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for reader in ("a", "bbb")
+    }
+
+    def alternate() -> None:
+        """From a thread of its own, so that it is as quick as another program."""
+        with socket.create_connection(("127.0.0.1", int(server.rpartition(":")[2]))) as one:
+            for request in [*requests.values()] * 150:
+                one.sendall(request)
+                response = b""
+                while not response.endswith(b"}"):
+                    response += one.recv(65536)
+
+    await asyncio.to_thread(alternate)
+    found = {row["reader"]: row for row in await rows(http, links["self"]) if row["transport"] == "polling"}
+    assert {reader: row["bytes_up"] for reader, row in found.items()} == {
+        reader: 150 * len(request) for reader, request in requests.items()
+    }
+
+
+@pytest.mark.parametrize("linger", [None, 0], ids=["fin", "fin and rst"])
+async def test_the_end_of_a_connection_is_no_byte(
+    start: Start, server: str, http: aiohttp.ClientSession, linger: int | None
+) -> None:
+    links = await start(**NEVER)
+    request = f"GET {links['sse'].removeprefix(server)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+    def leave() -> None:
+        with socket.create_connection(("127.0.0.1", int(server.rpartition(":")[2]))) as one:
+            one.sendall(request)
+            one.recv(65536)
+            one.shutdown(socket.SHUT_WR)
+            if linger is not None:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, linger))
+
+    await asyncio.to_thread(leave)
+    await settled(http)
+    (row,) = await rows(http, links["self"])
+    assert row["bytes_up"] == len(request)
 
 
 async def test_the_row_of_a_stream_is_live(start: Start, http: aiohttp.ClientSession, server: str) -> None:

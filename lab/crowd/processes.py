@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.limits import Failure
+
 ROOT = Path(__file__).parents[2]
 LONGEST_LINE = 2**20
 END_S = 5
@@ -20,7 +22,7 @@ END_S = 5
 Command = dict[str, Any]
 
 
-class LoadDied(Exception):
+class LoadDied(Failure):
     """A load process failed, or ended in the middle of a run; the message says how."""
 
 
