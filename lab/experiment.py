@@ -5,7 +5,7 @@ costs the run under way and nothing else.
 """
 
 import asyncio
-import contextlib
+import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -17,23 +17,30 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clients.chunk import Refused, StreamError
-from lab.crowd.processes import LoadDied
 from lab.environment import environment
-from lab.load import TooFewFiles
-from lab.overhead import Different
+from lab.limits import Failure
 from lab.report.page import report
 from lab.report.table import table
-from lab.result import Row, document, write
-from lab.subject import SubjectDied
+from lab.result import FILE, Row, document, replace_by, write
 from lab.verdicts import verdicts
 
 Keep = Callable[[Row], None]
 Measure = Callable[[Keep, Progress], Awaitable[None]]
 
-FAILURES = (SubjectDied, LoadDied, TooFewFiles, Different, StreamError, Refused)
-"""What ends an experiment early, each with a sentence."""
+REPORT = "report.html"
+STOPS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
-NAMES = "result.json and report.html"
+
+class Stopped(Exception):
+    """Somebody wants no more of it."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(STOPS[number])
+        self.code = 128 + number
+
+
+class Unwritable(Failure):
+    """What is measured cannot be kept any more."""
 
 
 def carry_out(name: str, command: str, parameters: Any, measure: Measure, out: Path) -> int:
@@ -41,24 +48,23 @@ def carry_out(name: str, command: str, parameters: Any, measure: Measure, out: P
     try:
         _check(out)
     except OSError as error:
-        return failed(f"{out} cannot be written to: {error.strerror}. Give another folder with --out DIR.")
+        return failed(_unwritable(out, error))
     found = document(name, command, environment(), asdict(parameters))
     code = 0
     try:
-        _measure(found, measure, out)
+        asyncio.run(_measure(found, measure, out))
         found["complete"] = True
-    except KeyboardInterrupt:
-        code, found["note"] = 130, f"stopped by Ctrl-C after {_runs(found)}"
-    except FAILURES as error:
+    except Stopped as stop:
+        code, found["note"] = stop.code, f"Stopped by {stop} after {_runs(found)}."
+    except (Failure, StreamError, Refused) as error:
         code, found["note"] = 1, f"{error} That was after {_runs(found)}."
     except OSError as error:
-        return failed(
-            f"{out} cannot be written to any more: {error.strerror}. There is room for more elsewhere: --out."
-        )
+        code, found["note"] = 1, f"The system refused: {error.strerror or error}. That was after {_runs(found)}."
     found["verdicts"] = verdicts(found["rows"])
-    with contextlib.suppress(KeyboardInterrupt):  # who presses it twice still gets what was measured
-        _publish(found, out)
-    return failed(found["note"]) if code == 1 else code
+    published = _publish(found, out)
+    if found["note"]:
+        print(found["note"], file=sys.stderr)
+    return code or published
 
 
 def failed(sentence: str) -> int:
@@ -74,27 +80,65 @@ def _check(out: Path) -> None:
         pass
 
 
-def _measure(found: dict[str, Any], measure: Measure, out: Path) -> None:
-    def keep(row: Row) -> None:
+async def _measure(found: dict[str, Any], measure: Measure, out: Path) -> None:
+    """Raises Stopped; a second Ctrl-C changes nothing, for the servers are being ended already."""
+    measuring = asyncio.current_task()
+    stops: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        if measuring and not stops:
+            measuring.cancel()
+        stops.append(number)
+
+    for number in STOPS:
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            await measure(lambda row: _keep(found, row, out), progress)
+    except asyncio.CancelledError:
+        raise Stopped(stops[0]) from None
+
+
+def _keep(found: dict[str, Any], row: Row, out: Path) -> None:
+    """Have it on the disk at once. Raises Unwritable."""
+    try:
+        if not found["rows"]:
+            _set_aside(out)
         found["rows"].append(row)
         write(out, found)
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        asyncio.run(_awaited(measure, keep, progress))
-
-
-async def _awaited(measure: Measure, keep: Keep, progress: Progress) -> None:
-    await measure(keep, progress)
+    except OSError as error:
+        raise Unwritable(
+            f"{out} cannot be written to any more: {error.strerror}. Give another folder: --out."
+        ) from None
 
 
-def _publish(found: dict[str, Any], out: Path) -> None:
+def _set_aside(out: Path) -> None:
+    """Keep what an earlier experiment left there, under another name."""
+    for name in (FILE, REPORT):
+        if (path := out / name).exists():
+            path.replace(path.with_stem(f"{path.stem}.old"))
+            print(f"An older {name} was there; it is {path.stem}.old{path.suffix} now.", file=sys.stderr)
+
+
+def _publish(found: dict[str, Any], out: Path) -> int:
+    """Show it and write it, undisturbed; gives the exit code."""
     if not found["rows"]:
-        return
-    write(out, found)
-    (out / "report.html").write_text(report(found), encoding="utf-8")
+        return 0
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Console().print(table(found))
-    Console(stderr=True).print(f"{NAMES} are in {out}", highlight=False)
+    try:
+        write(out, found)
+        replace_by(out / REPORT, report(found))
+    except OSError as error:
+        return failed(_unwritable(out, error))
+    print(f"{FILE} and {REPORT} are in {out}", file=sys.stderr)
+    return 0
+
+
+def _unwritable(out: Path, error: OSError) -> str:
+    why = "it is a file" if out.is_file() else error.strerror
+    return f"{out} cannot be written to: {why}. Give another folder with --out DIR."
 
 
 def _runs(found: dict[str, Any]) -> str:

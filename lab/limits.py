@@ -13,15 +13,17 @@ class Failure(Exception):
 
 
 def check(parameters: Any, limits: Mapping[str, tuple[float, float]]) -> None:
-    """Raise ValueError, which names the flag, for a number outside its limits and for a value that is given twice."""
+    """Raise ValueError, which names the flag, for no value, one given twice, and a number outside its limits."""
+    for field in fields(parameters):
+        values = _values(parameters, field.name)
+        if not values:
+            raise ValueError(f"{flag(field.name)} is empty.")
+        if twice := [value for value in values if values.count(value) > 1]:
+            raise ValueError(f"{flag(field.name)} names {twice[0]} twice: once is enough.")
     for name, (least, most) in limits.items():
         for number in _values(parameters, name):
             if not least <= number <= most:
                 raise ValueError(f"{flag(name)} must be from {least} to {most}, not {number}.")
-    for field in fields(parameters):
-        values = _values(parameters, field.name)
-        if twice := [value for value in values if values.count(value) > 1]:
-            raise ValueError(f"{flag(field.name)} names {twice[0]} twice: once is enough.")
 
 
 def flag(name: str) -> str:

@@ -85,9 +85,6 @@ class Parameters:
             raise ValueError("There is nothing to measure: --deflate on changes websocket alone.")
 
 
-QUICK = Parameters(tokens=40, token_ms=(20.0,), poll_ms=(200, 500), readers=0)
-
-
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What a run is measured under, beside its variant."""
@@ -108,6 +105,9 @@ def plan(parameters: Parameters) -> list[tuple[Variant, Condition]]:
         for variant in variants(p.transports, p.poll_ms, deflate)
         if not deflate or variant.transport == "websocket"
     ]
+
+
+QUICK = Parameters(tokens=40, token_ms=(20.0,), poll_ms=(200, 500), readers=0)
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients import CLIENTS
-from lab.__main__ import command_line
+from lab.command_line import command_line
 from lab.report.charts import chart_svg
 from lab.report.series import series
 from lab.result import read

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from lab.__main__ import main
+from lab.command_line import main
 from lab.result import read
 
 ROOT = Path(__file__).parent.parent
@@ -136,6 +136,66 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_anything_is_measured(
     assert "Traceback" not in err
 
 
+def test_ctrl_c_at_any_time_is_no_traceback(tmp_path: Path) -> None:
+    for seconds in (0.8, 1.5):
+        with running("overhead", "--quick", "--out", str(tmp_path)) as process:
+            time.sleep(seconds)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "Traceback" not in err
+
+
+def test_sigterm_and_a_second_ctrl_c_keep_what_was_measured_as_well(tmp_path: Path) -> None:
+    with running(*ENDLESS, "--out", str(tmp_path)) as process:
+        until(lambda: len(rows(tmp_path)) >= 1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
+            process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Traceback" not in err
+    assert "SIGTERM" in read(tmp_path)["note"]
+    assert (tmp_path / "report.html").exists()
+
+
+def test_an_older_result_is_set_aside_and_never_lost(tmp_path: Path) -> None:
+    for name in ("result.json", "report.html"):
+        (tmp_path / name).write_text("older", encoding="utf-8")
+    code, _, err = run("overhead", "--runs", "1", "--transports", "sse", *SHORT, "--out", str(tmp_path))
+    assert code == 0
+    assert (tmp_path / "result.old.json").read_text(encoding="utf-8") == "older"
+    assert (tmp_path / "report.old.html").read_text(encoding="utf-8") == "older"
+    assert "result.old.json" in err
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_server_that_ends_is_the_cause_whatever_came_of_it(tmp_path: Path, signal_number: signal.Signals) -> None:
+    with running(*ENDLESS[:1], "--tokens", "50", *ENDLESS[1:5], "--readers", "0", "--out", str(tmp_path)) as process:
+        until(lambda: rows(tmp_path))
+        (server,) = servers(process)
+        server.send_signal(signal_number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "The server" in err
+    assert "in the middle of the measurement" in err
+
+
+def test_a_full_disk_is_said_and_the_table_is_shown_in_any_case(tmp_path: Path) -> None:
+    if os.geteuid() != 0 or sys.platform != "linux":
+        pytest.skip("Making a small disk needs root on Linux.")
+    subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", tmp_path], check=True)
+    try:
+        code, out, err = run("overhead", "--runs", "1", "--transports", "sse", *SHORT, "--out", str(tmp_path))
+        assert code == 1
+        assert "cannot be written to: No space left on device" in err
+        assert "Traceback" not in err
+        assert "sse" in out
+        assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+        assert read(tmp_path)["complete"]
+    finally:
+        subprocess.run(["/bin/umount", tmp_path], check=True)
+
+
 def test_an_older_result_is_untouched_by_an_experiment_that_measures_nothing(tmp_path: Path) -> None:
     older = tmp_path / "result.json"
     older.write_text("older", encoding="utf-8")
@@ -152,11 +212,11 @@ def test_an_older_result_is_untouched_by_an_experiment_that_measures_nothing(tmp
     [
         ([], "EXPERIMENT"),
         (["speed"], "speed"),
-        (["overhead", "--runs", "0"], "runs must be 1 or more"),
+        (["overhead", "--runs", "0"], "--runs must be from 1 to"),
         (["overhead", "--transports", "pigeon"], "there is no 'pigeon'"),
         (["overhead", "--tls", "maybe"], "neither off nor on"),
         (["overhead", "--unit", "byte"], "there is no 'byte'"),
-        (["load", "--readers", "0"], "readers must be from 1"),
+        (["load", "--readers", "0"], "--readers must be from 1"),
         (["load", "--readers", "-5"], "readers must be from 1"),
         (["load", "--readers", "many"], "many"),
         (["compare", "one"], "b"),

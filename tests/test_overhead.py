@@ -106,10 +106,26 @@ def test_a_text_has_as_many_tokens_as_asked_for(unit: str) -> None:
     assert len(split(text_of(70, unit), unit)) == 70
 
 
-@pytest.mark.parametrize("wrong", [{"runs": 0}, {"tokens": 0}, {"poll_ms": (200, 0)}, {"token_ms": (-1.0,)}])
-def test_parameters_that_cannot_be_measured_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Parameters(**wrong)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"runs": 0},
+        {"tokens": 10_001},
+        {"poll_ms": (200, 0)},
+        {"poll_ms": (200, 200)},
+        {"token_ms": (-1.0,)},
+        {"token_ms": (float("nan"),)},
+        {"token_ms": (5000.0,), "tokens": 1000},
+        {"transports": ()},
+        {"transports": ("sse", "sse")},
+        {"cookie_bytes": (9000,)},
+        {"readers": 20_000},
+        {"deflate": (True,), "transports": ("sse",)},
+    ],
+)
+def test_parameters_that_cannot_be_measured_are_refused_by_their_flag(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="--" + next(iter(wrong)).replace("_", "-")):
+        Parameters(**wrong)
 
 
 @sharing
