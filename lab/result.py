@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 SCHEMA = "pushlab-result/1"
@@ -19,6 +20,13 @@ CONDITIONS = ("poll_ms", "token_ms", "unit", "cookie_bytes", "tls", "deflate")
 """What a run was measured under, apart from its transport and the number of readers."""
 
 Row = dict[str, Any]
+
+KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("variant", "transport", "unit"), (str,)),
+    **dict.fromkeys(("readers", "run", "token_ms", "cookie_bytes", "poll_ms"), (int, float)),
+    **dict.fromkeys(("tls", "deflate"), (bool,)),
+}
+"""What those keys of a row hold by which rows are grouped and told apart."""
 
 
 class BadResult(Exception):
@@ -118,12 +126,14 @@ def _problem(found: Any) -> str | None:
     for number, row in enumerate(found["rows"], 1):
         if missing := _needed(row) - row.keys() if isinstance(row, dict) else {"transport"}:
             return f"is damaged: row {number} has no {' and no '.join(sorted(missing))}. Measure again."
+        if strange := [name for name, kinds in KINDS.items() if not isinstance(row.get(name), (*kinds, NoneType))]:
+            return f"is damaged: {strange[0]} of row {number} is {str(row[strange[0]])[:40]!r}. Measure again."
     return None
 
 
 def _needed(row: Row) -> set[str]:
     """What tells to which group it belongs. A row that measures nothing, but probes, is in none."""
-    return {part.name for part in fields(Key)} if "variant" in row else {"transport"}
+    return {"transport"} if "probe" in row or "fault" in row else {part.name for part in fields(Key)}
 
 
 def groups(rows: Iterable[Row]) -> dict[Key, list[Row]]:

@@ -16,6 +16,7 @@ export function figures({ reads, text }, row, appended) {
     lag_ms: median(lags),
     largest_lag_ms: largest(lags),
     requests: row?.requests ?? null,
+    deliveries: row?.chunks ?? null,
     connections: row?.connections ?? null,
     bytes_up: row?.bytes_up ?? null,
     bytes_down: row?.bytes_down ?? null,

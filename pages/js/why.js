@@ -4,13 +4,14 @@
 import { knows, nameOf, number, say, seconds } from './words.js';
 
 export function why({ name, figures }) {
-  const { requests, tokens, reads, text_bytes, bytes_up, bytes_down, ttft_ms } = figures;
-  if (reads === 0 || requests === null) return say('why_nothing');
+  const { requests, deliveries, tokens, reads, text_bytes, bytes_up, bytes_down, ttft_ms } = figures;
+  if (reads === 0) return say('why_nothing');
+  if (requests === null) return say('why_uncounted');
   const around = (bytes_up + bytes_down - text_bytes) / reads;
   return say(knows(`why_${name}`) ? `why_${name}` : 'why_other', {
     asked: requests === 1 ? say('one_request') : say('many_requests', { n: number(requests) }),
     requests: number(requests),
-    empty: number(Math.max(0, requests - reads)),
+    empty: number(Math.max(0, requests - deliveries)),
     tokens: number(tokens),
     reads: number(reads),
     around: number(around),
@@ -43,15 +44,24 @@ export function notes({ lanes, clock, paused_ms }, { wasHidden, isLost }) {
     wasHidden && say('note_hidden'),
     isLost && say('note_lost'),
     lanes.some(isCutShort) && say('note_room'),
+    again(lanes),
     paused_ms > 0 && say('note_paused', { ms: number(paused_ms) }),
     counted.length > 0 && source(counted),
     clock && say('note_clock', { ms: number(clock.error, 1) }),
+    location.protocol === 'https:' && say('note_tls'),
   ].filter(Boolean);
 }
 
 // The server keeps so much of the traffic of one answer and no more.
 function isCutShort({ figures, spans }) {
   return spans.length > 0 && spans.length < figures.requests;
+}
+
+// A lane that left and came back has read the beginning twice, and its row holds both readings.
+function again(lanes) {
+  const twice = lanes.filter(({ state, row, figures }) => state === 'done' && row?.tokens > figures.tokens);
+  const names = twice.map(({ name }) => nameOf(name));
+  return names.length > 0 && say('note_again', { names: names.join(', ') });
 }
 
 function source(counted) {

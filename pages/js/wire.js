@@ -5,6 +5,8 @@ import { fromBase64, readable } from './bytes.js';
 import { Failure, reach } from './chunk.js';
 import { nameOf, number, say } from './words.js';
 
+const MOST_QUOTED = 40;
+
 export class Wire {
   #section = document.querySelector('[data-wire]');
   #marked;
@@ -111,12 +113,18 @@ export class Wire {
 }
 
 function where({ transport, first, last, text }) {
-  const values = { name: nameOf(transport), first: number(first), last: number(last), text };
+  const values = { name: nameOf(transport), first: number(first), last: number(last), text: beginning(text) };
   return say(first === last ? 'wire_token' : 'wire_tokens', values);
 }
 
-function headline({ bytes, by_kind }) {
-  return say('wire_headline', { bytes: number(bytes), yours: number(by_kind.text) });
+// Escapes of JSON are not yours: what counts is the text that they stand for.
+function headline({ bytes, text }) {
+  return say('wire_headline', { bytes: number(bytes), yours: number(new TextEncoder().encode(text).length) });
+}
+
+function beginning(text) {
+  const characters = [...text];
+  return characters.length > MOST_QUOTED ? `${characters.slice(0, MOST_QUOTED).join('')}…` : text;
 }
 
 function aside({ shared_bytes, before }) {

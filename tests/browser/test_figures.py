@@ -9,9 +9,10 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, WebSocketRoute, expect
 
 from server.sources.presets import PRESETS
 from tests.browser.conftest import OpenContext, OpenPage, server_process
@@ -298,7 +299,8 @@ async def test_a_token_is_chosen_by_mouse_keys_or_buttons_and_marked_in_its_stri
         read = reads[name][at]
         last = read["first"] + read["tokens"] - 1
         key = "wire_token" if read["tokens"] == 1 else "wire_tokens"
-        return WORDS["en"][key].format(name=WORDS["en"][f"name_{name}"], last=last, **read)
+        quoted = read["text"] if len(read["text"]) <= 40 else f"{read['text'][:40]}…"
+        return WORDS["en"][key].format(name=WORDS["en"][f"name_{name}"], last=last, **read | {"text": quoted})
 
     place, chosen = page.locator("[data-where]"), page.locator("[data-strip=sse] .chosen")
     track = page.locator("[data-strip=sse] [data-track]")
@@ -434,3 +436,41 @@ async def test_the_figures_of_six_lanes_fit_one_screen_of_a_projector(open_page:
     assert not await page.evaluate(overlaps)
     await page.click("[data-figures] [data-jump]")
     assert await page.evaluate("scrollY") == 0
+
+
+async def test_a_lane_that_came_back_is_said_to_have_read_twice(open_page: OpenPage) -> None:
+    page = await open_page("/?token_ms=40")
+    await start(page)
+    await expect(page.locator("[data-transport=sse] [data-text]")).not_to_be_empty()
+    await page.uncheck("[name=lane][value=sse]")
+    await page.check("[name=lane][value=sse]")
+    await finished(page)
+    await settled(page)
+    await expect(page.locator("[data-notes]")).to_contain_text("SSE: read more than once in this run.")
+
+
+async def test_escapes_of_json_are_not_yours(open_page: OpenPage) -> None:
+    page = await open_page(f"/?preset=own&lane=iframe&token_ms=5#text={quote('<b>')}")
+    await run(page)
+    await page.click("[data-wire-lane=iframe]")
+    await expect(page.locator("[data-headline]")).to_contain_text("1 of them yours")
+
+
+async def test_without_the_servers_figures_the_lanes_say_so(open_page: OpenPage) -> None:
+    async def refuse(socket: WebSocketRoute) -> None:
+        await socket.close()
+
+    page = await open_page("/?token_ms=5&lane=sse")
+    await page.route_web_socket("**/live", refuse)
+    await start(page)
+    await finished(page)
+    await expect(page.locator("[data-strip=sse] [data-why]")).to_have_text(WORDS["en"]["why_uncounted"])
+
+
+async def test_a_long_text_stays_within_its_lane_on_the_page_of_one_transport(open_page: OpenPage) -> None:
+    page = await open_page("/demo/sse?preset=english&token_ms=1")
+    await run(page)
+    stage, lane = [await page.locator(name).bounding_box() for name in (".stage", ".lane")]
+    assert stage is not None
+    assert lane is not None
+    assert lane["y"] + lane["height"] <= stage["y"] + stage["height"]
