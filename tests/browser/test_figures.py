@@ -456,12 +456,13 @@ async def test_escapes_of_json_are_not_yours(open_page: OpenPage) -> None:
     await expect(page.locator("[data-headline]")).to_contain_text("1 of them yours")
 
 
-async def test_without_the_servers_figures_the_lanes_say_so(open_page: OpenPage) -> None:
+async def test_without_the_servers_figures_the_lanes_say_so(open_context: OpenContext) -> None:
     async def refuse(socket: WebSocketRoute) -> None:
         await socket.close()
 
-    page = await open_page("/?token_ms=5&lane=sse")
+    page = await (await open_context()).new_page()
     await page.route_web_socket("**/live", refuse)
+    await page.goto("/?token_ms=5&lane=sse")
     await start(page)
     await finished(page)
     await expect(page.locator("[data-strip=sse] [data-why]")).to_have_text(WORDS["en"]["why_uncounted"])
