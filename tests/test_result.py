@@ -96,6 +96,8 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_system(tmp_path: Path) 
         (json.dumps(result() | {"rows": {}}), "is damaged: its `rows` is missing or not what it should be"),
         (json.dumps(result() | {"environment": None}), "is damaged: its `environment`"),
         (json.dumps(result() | {"rows": [ROW, 1]}), "is damaged: row 2 has no transport"),
+        (json.dumps(result() | {"rows": [ROW | {"token_ms": "x"}]}), "is damaged: token_ms of row 1 is 'x'"),
+        (json.dumps(result() | {"rows": [ROW | {"transport": ["a"]}]}), "is damaged: transport of row 1 is"),
         (json.dumps(result({"variant": "sse", "transport": "sse"})), "is damaged: row 1 has no cookie_bytes and no"),
     ],
 )
