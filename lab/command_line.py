@@ -76,27 +76,43 @@ def command_line() -> argparse.ArgumentParser:
     )
     alone.set_defaults(act=_overhead)
     alone.add_argument("--quick", action="store_true", help="short answers, no CPU and memory: less than a minute")
-    _add(alone, "--tokens", int, "tokens of an answer")
-    _add(alone, "--readers", int, "crowd in which CPU and memory are measured; 0 leaves them out")
-    _add(alone, "--poll-ms", int, "intervals of polling", many=True)
-    _add(alone, "--token-ms", float, "milliseconds between tokens", many=True)
-    _add(alone, "--unit", _one_of(UNITS), f"what a token is: {', '.join(UNITS)}", many=True)
-    _add(alone, "--cookie-bytes", int, "length of the Cookie header on every request: 0 500 2000", many=True)
-    _add(alone, "--tls", _switch, "encryption: off, on, or both (off on)", many=True)
-    _add(alone, "--deflate", _switch, "compression of WebSocket messages; on measures websocket alone", many=True)
+    _add(alone, overhead.Parameters(), "--tokens", int, "tokens of an answer")
+    _add(
+        alone, overhead.Parameters(), "--readers", int, "crowd in which CPU and memory are measured; 0 leaves them out"
+    )
+    _add(alone, overhead.Parameters(), "--poll-ms", int, "intervals of polling", many=True)
+    _add(alone, overhead.Parameters(), "--token-ms", float, "milliseconds between tokens", many=True)
+    _add(alone, overhead.Parameters(), "--unit", _one_of(UNITS), f"what a token is: {', '.join(UNITS)}", many=True)
+    _add(
+        alone,
+        overhead.Parameters(),
+        "--cookie-bytes",
+        int,
+        "length of the Cookie header on every request: 0 500 2000",
+        many=True,
+    )
+    _add(alone, overhead.Parameters(), "--tls", _switch, "encryption: off, on, or both (off on)", many=True)
+    _add(
+        alone,
+        overhead.Parameters(),
+        "--deflate",
+        _switch,
+        "compression of WebSocket messages; on measures websocket alone",
+        many=True,
+    )
 
     crowd = kinds.add_parser("load", help="CPU, memory, lag and capacity of many readers, each with its own answer")
     crowd.set_defaults(act=_load)
-    _add(crowd, "--readers", int, "how many: 1 100 1000", many=True)
-    _add(crowd, "--token-ms", float, "milliseconds between tokens")
-    _add(crowd, "--poll-ms", int, "interval of polling")
-    _add(crowd, "--processes", int, "processes that read; more only where there are more cores")
-    _add(crowd, "--objective-ms", float, "lag that 95 of 100 tokens must keep to")
+    _add(crowd, load.Parameters(), "--readers", int, "how many: 1 100 1000", many=True)
+    _add(crowd, load.Parameters(), "--token-ms", float, "milliseconds between tokens")
+    _add(crowd, load.Parameters(), "--poll-ms", int, "interval of polling")
+    _add(crowd, load.Parameters(), "--processes", int, "processes that read; more only where there are more cores")
+    _add(crowd, load.Parameters(), "--objective-ms", float, "lag that 95 of 100 tokens must keep to")
 
-    for experiment in (alone, crowd):
-        _add(experiment, "--transports", _one_of(TRANSPORTS), f"which: {', '.join(TRANSPORTS)}", many=True)
-        _add(experiment, "--runs", int, "how often each is measured")
-        _add(experiment, "--seed", int, "of the order of the runs")
+    for experiment, default in ((alone, overhead.Parameters()), (crowd, load.Parameters())):
+        _add(experiment, default, "--transports", _one_of(TRANSPORTS), "which of them to measure", many=True)
+        _add(experiment, default, "--runs", int, "how often each is measured")
+        _add(experiment, default, "--seed", int, "of the order of the runs")
         experiment.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="default: %(default)s")
 
     two = kinds.add_parser("compare", help="what changed between two results, beyond noise")
@@ -106,10 +122,30 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
+def _shown(value: Any) -> str:
+    """A default as it would be typed."""
+    if isinstance(value, tuple):
+        return " ".join(map(_shown, value))
+    return (
+        {True: "on", False: "off"}[value]
+        if isinstance(value, bool)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
 def _add(
-    parser: argparse.ArgumentParser, flag: str, kind: Callable[[str], Any], meaning: str, many: bool = False
+    parser: argparse.ArgumentParser,
+    default: Any,
+    flag: str,
+    kind: Callable[[str], Any],
+    meaning: str,
+    many: bool = False,
 ) -> None:
-    parser.add_argument(flag, type=kind, nargs="+" if many else None, metavar="X", help=meaning)
+    """A flag that is a parameter. Left out, it is None: then the experiment's own default holds."""
+    shown = _shown(getattr(default, flag.lstrip("-").replace("-", "_")))
+    parser.add_argument(flag, type=kind, nargs="+" if many else None, metavar="X", help=f"{meaning} (default: {shown})")
 
 
 def _one_of(names: Collection[str]) -> Callable[[str], str]:
