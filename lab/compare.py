@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lab.result import values
+from lab.result import BadResult, Row, values
 from lab.sides import Setting, Settings, Side, number, quoted, settings
 from lab.spread import ENOUGH_RUNS, apart, interval, median
 
@@ -49,6 +49,20 @@ CHANCE = "Of 100 figures that are the same, about one looks changed: chance can 
 """2 of the 252 ways in which ten runs can be ordered have all of one side before the other."""
 SHOWN = 5
 """Changes that the summary names."""
+
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "variant": (str,),
+    "transport": (str,),
+    "unit": (str,),
+    "readers": (int,),
+    "token_ms": (int, float),
+    "cookie_bytes": (int,),
+    "tls": (bool,),
+    "deflate": (bool,),
+}
+"""What tells with which other rows a row is compared, and what that must be."""
+UNLIMITED = 10_000
 
 
 class Incomparable(Exception):
@@ -124,13 +138,13 @@ def _named(pairs: Sequence[Pair], what: str) -> str:
 
 
 def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
-    """What is different in `b`. Raises Incomparable."""
+    """What is different in `b`. Raises Incomparable, and BadResult for a row that nothing can be told of."""
     if differences := list(_differences(a, b)):
         raise Incomparable(
             f"These two results cannot be compared: {'; '.join(differences)} (first A, then B). "
             "Measure both on one machine with the same command."
         )
-    before, after = settings(a["rows"]), settings(b["rows"])
+    before, after = settings(_sound("A", a["rows"])), settings(_sound("B", b["rows"]))
     plainest = next(iter(before or after), None)
     old, new = _named_sides(before, plainest), _named_sides(after, plainest)
     pairs = [pair for name in old if name in new for pair in _pairs(name, old[name], new[name])]
@@ -147,6 +161,15 @@ def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
     for name, here, there in pairs:
         if here != there:
             yield f"{name} is {here} and {there}"
+
+
+def _sound(letter: str, rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows, if each tells what it is of."""
+    for at, row in enumerate(rows, 1):
+        for name, kinds in KINDS.items():
+            if not row.get("void") and not isinstance(row.get(name), kinds):
+                raise BadResult(f"{letter} is damaged: `{name}` of row {at} is missing or strange. Measure again.")
+    return rows
 
 
 def _named_sides(measured: Settings, plainest: Setting | None) -> dict[str, Side]:
@@ -182,15 +205,39 @@ def _only(letter: str, here: Mapping[str, Side], there: Mapping[str, Side]) -> I
 
 def table(comparison: Comparison) -> Group:
     """For the terminal: what was compared, every pair of figures, and the summary."""
-    grid = Table(box=None, header_style="bold")
-    for heading in ("variant", "figure"):
-        grid.add_column(heading, no_wrap=True)
-    for heading in ("A", "B", "change"):
-        grid.add_column(heading, justify="right")
-    grid.add_column("", no_wrap=True)
-    for pair in comparison.pairs:
-        style = ("bold" if pair.enough else "yellow") if pair.differs else "dim"
-        numbers = (quoted(pair.before), quoted(pair.after), pair.change)
-        grid.add_row(pair.side, pair.figure, *numbers, pair.verdict, style=style)
     notes = [Text(note, style="dim") for note in comparison.notes]
-    return Group(*notes, *([grid] if comparison.pairs else []), Text(comparison.summary, style="bold"))
+    pairs = [Fitting(comparison.pairs)] if comparison.pairs else []
+    return Group(*notes, *pairs, Text(comparison.summary, style="bold"))
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The pairs, as much of them as fits: intervals are left out first, then each side gets a line of its own."""
+
+    pairs: Sequence[Pair]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Take the first that fits. In the last, a name may go on in the next line, but never a number."""
+        for interval_too in (True, False):
+            grid = _grid(self.pairs, interval_too)
+            if console.measure(grid, options=options.update(max_width=UNLIMITED)).maximum <= options.max_width:
+                yield grid
+                return
+        for side in dict.fromkeys(pair.side for pair in self.pairs):
+            yield Text(side, style="bold")
+            yield _grid([pair for pair in self.pairs if pair.side == side], interval_too=False, sides=False)
+
+
+def _grid(pairs: Sequence[Pair], interval_too: bool, sides: bool = True) -> Table:
+    grid = Table(box=None, header_style="bold")
+    for heading in ("variant", "figure") if sides else ("figure",):
+        grid.add_column(heading, no_wrap=sides, overflow="fold")
+    for heading in ("A", "B", "change"):
+        grid.add_column(heading, justify="right", no_wrap=True)
+    grid.add_column("", no_wrap=True)
+    for pair in pairs:
+        style = ("bold" if pair.enough else "yellow") if pair.differs else "dim"
+        medians = [quoted(side) if interval_too else number(median(side)) for side in (pair.before, pair.after)]
+        names = (pair.side, pair.figure) if sides else (pair.figure,)
+        grid.add_row(*names, *medians, pair.change, pair.verdict, style=style)
+    return grid

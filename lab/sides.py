@@ -15,6 +15,8 @@ from server.transports import TRANSPORTS
 ORDER = list(TRANSPORTS)
 NOTICEABLE = 0.01
 """A smaller share than this is called no difference, even where it is beyond noise."""
+NOTICEABLE_ONCE = 0.1
+"""The same for what varies by chance and was measured once: its interval is a point, which nothing overlaps."""
 
 NAMES = {"long_polling": "long polling", "sse": "SSE", "websocket": "WebSocket"}
 """How a sentence calls a transport, where that is not its name."""
@@ -107,11 +109,13 @@ class Figure(NamedTuple):
     words: str
     of: Callable[[Side], list[float]]
     """Its value in every run that has it."""
+    counted: bool
+    """Whether it is a count, which chance hardly moves, and not a time, CPU or memory."""
 
 
 def amount(figure: str, words: str) -> Figure:
     """A figure as it stands in the rows."""
-    return Figure(words, lambda side: values(side.rows, figure))
+    return Figure(words, lambda side: values(side.rows, figure), counted=False)
 
 
 def per(total: Sequence[str], by: str, words: str) -> Figure:
@@ -121,22 +125,26 @@ def per(total: Sequence[str], by: str, words: str) -> Figure:
         rows = [row for row in side.rows if row.get(by) and all(row.get(name) is not None for name in total)]
         return [sum(row[name] for name in total) / row[by] for row in rows]
 
-    return Figure(words, ratios)
+    return Figure(words, ratios, counted=True)
 
 
 def less(one: Side, other: Side, *figures: Figure) -> Iterator[Finding]:
-    """For each figure that was measured on both sides: has `one` less of it?"""
+    """For each figure that was measured on both sides: has `one` less of it?
+
+    What varies by chance, and was measured once on a side, has to differ by a tenth to be called different.
+    """
     for figure in figures:
         here, there = figure.of(one), figure.of(other)
         if here and there:
-            differ = apart(interval(here), interval(there)) and noticeable(median(here), median(there))
+            least = NOTICEABLE if figure.counted or min(len(here), len(there)) > 1 else NOTICEABLE_ONCE
+            differ = apart(interval(here), interval(there)) and noticeable(median(here), median(there), least)
             says = f"{one.name} {quoted(here)}, {other.name} {quoted(there)}{'' if differ else ' (no difference)'}"
             yield Finding(differ and median(here) < median(there), figure.words, says)
 
 
-def noticeable(here: float, there: float) -> bool:
-    """Whether two values differ by more than anybody would leave aside."""
-    return abs(here - there) > NOTICEABLE * max(abs(here), abs(there))
+def noticeable(here: float, there: float, least: float = NOTICEABLE) -> bool:
+    """Whether two values differ by more than the share that anybody would leave aside."""
+    return abs(here - there) > least * max(abs(here), abs(there))
 
 
 def number(value: float) -> str:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lab.compare import MATTERS, Incomparable, compare, table
 from lab.environment import environment
-from lab.result import document, read, write
+from lab.result import BadResult, document, read, write
 from tests.test_verdicts import runs
 
 ENVIRONMENT = environment()
@@ -19,8 +19,8 @@ def result(*sides: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     return made | {"complete": True, "rows": [row for side in sides for row in side]} | more
 
 
-def shown(a: dict[str, Any], b: dict[str, Any]) -> str:
-    console = Console(width=160)
+def shown(a: dict[str, Any], b: dict[str, Any], width: int = 160) -> str:
+    console = Console(width=width)
     with console.capture() as capture:
         console.print(table(compare(a, b)))
     return capture.get()
@@ -134,3 +134,21 @@ def test_files_that_were_written_and_read_compare_as_well(tmp_path: Path) -> Non
     made = result(runs("sse"), parameters={"poll_ms": (100, 200)})
     one = read(write(tmp_path / "a", made))
     assert compare(one, read(write(tmp_path / "b", made))).summary == "Nothing changed beyond noise."
+
+
+def test_numbers_are_whole_in_a_narrow_terminal() -> None:
+    crowd = runs("polling 500 ms", readers=150, token_ms=100.0, cpu_us_per_token=1234.5, wire_bytes=3_303_212)
+    crowd = [row | {"memory_bytes_per_connection": {"active": 33_007 + row["run"]}} for row in crowd]
+    one = result(runs("sse"), crowd)
+    for width in (60, 80):
+        text = shown(one, one, width)
+        assert "…" not in text
+        assert "polling 500 ms, 150 readers, a token every 100 ms" in text
+        assert all(text.count(number) == 2 for number in ("3,303,212", "1,234", "33,010"))
+
+
+@pytest.mark.parametrize("damage", [{"variant": None}, {"token_ms": "x"}, {"transport": ["a"]}, {"readers": None}])
+def test_a_damaged_row_is_named(damage: dict[str, Any]) -> None:
+    bad = result([row | damage for row in runs("sse", 1)])
+    with pytest.raises(BadResult, match=f"B is damaged: `{next(iter(damage))}` of row 1 is missing or strange"):
+        compare(result(runs("sse")), bad)

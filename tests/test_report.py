@@ -172,6 +172,12 @@ def sweep() -> dict[str, Any]:
     return document([*rows, *deflated], complete=False, note="stopped by Ctrl-C after 48 of 120 runs")
 
 
+def crowd() -> dict[str, Any]:
+    """The overhead experiment as it is made without flags: single readers, and one crowd at another pace."""
+    together = [load_row(variant, 150, 1, token_ms=100.0) for variant in ("sse", "websocket")]
+    return document([row(variant, run) for run in (1, 2) for variant in VARIANTS] + together)
+
+
 def without(*keys: str, **fields: Any) -> dict[str, Any]:
     """The overhead experiment, where nothing was found out about `keys`."""
     rows = overhead()["rows"]
@@ -197,6 +203,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "overhead": overhead(),
     "load": load(),
     "sweep": sweep(),
+    "crowd": crowd(),
     "one run": overhead(runs=1),
     "one row": document([row("sse", 1)]),
     "only the baseline": document([row("whole", run) for run in (1, 2)]),
@@ -464,7 +471,7 @@ def test_every_column_is_a_known_figure_and_has_a_weight() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
-@pytest.mark.parametrize("name", ["overhead", "load", "sweep"])
+@pytest.mark.parametrize("name", ["overhead", "load", "sweep", "crowd"])
 def test_no_figure_is_cut_off_in_a_terminal(name: str, width: int) -> None:
     lines = printed(DOCUMENTS[name], width)
     assert "…" not in lines
@@ -493,4 +500,24 @@ def test_a_figure_stands_beside_its_number_of_readers() -> None:
 
 def test_the_headline_of_a_load_is_what_was_served_in_time() -> None:
     headline, *_ = headlines(series(load()), load())
-    assert "4,000 readers by sse and websocket, 100 readers by long_polling, no crowd by iframe." in headline
+    assert "4,000 readers by sse and websocket, 100 readers by long_polling, unknown (void) for iframe." in headline
+
+
+def test_a_crowd_that_was_served_too_late_is_told_from_one_of_which_nothing_is_known() -> None:
+    late = load_row("polling 200 ms", 100, 1, objective_met=False)
+    late["corrected_lag_ms"] |= {"p95": 300.0}
+    made = load(rows=[late, void_row("iframe", 100, 1)])
+    assert "no crowd by polling, unknown (void) for iframe." in headlines(series(made), made)[0]
+
+
+def test_the_table_has_cpu_and_memory_of_a_crowd_beside_single_readers() -> None:
+    head, *lines = printed(crowd(), 160).partition("Medians")[0].splitlines()[1:]
+    assert "CPU µs" in head or "per token" in head
+    assert "idle conn." in head + lines[0]
+
+
+def test_medians_stand_under_each_other() -> None:
+    rows = [token(30, lag, run) for run, lag in enumerate((1.0, 2.0, 3.0))] + [token(20, 7.0, 1, transport="whole")]
+    lines = printed(document(rows), 60).splitlines()
+    (quoted,), (bare,) = ([line for line in lines if line.startswith(name)] for name in ("sse", "whole"))
+    assert quoted.index("2 1–3") == bare.index("7")

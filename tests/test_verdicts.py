@@ -196,3 +196,22 @@ def test_only_what_was_measured_under_the_same_conditions_is_compared(unlike: di
 def test_rows_without_figures_measure_nothing() -> None:
     bare = [{key: row[key] for key in ROW} for row in runs("sse") + runs("whole") + runs("websocket") + POLLINGS]
     assert {verdict["verdict"] for verdict in verdicts(bare)} == {"not measured"}
+
+
+def test_c20_is_judged_by_half_where_the_wait_was_not_measured() -> None:
+    verdict, because = found("C20", runs("sse"), runs("whole", bytes_down=700))
+    assert verdict == "depends"
+    assert because == "bytes per token: SSE 75, whole 15. Not measured: ms to the first token."
+
+
+def test_one_run_decides_only_by_what_is_counted_or_differs_much() -> None:
+    def cpu(count: int, there: float) -> str:
+        sides = runs("sse", count, cpu_us_per_token=100.0), runs("websocket", count, cpu_us_per_token=there)
+        return found(
+            "C18",
+            *([row | {"bytes_down": 4300 - 1000 * (row["transport"] == "sse")} for row in side] for side in sides),
+        )[0]
+
+    assert cpu(1, 101.7) == "depends"
+    assert cpu(1, 120.0) == "holds"
+    assert cpu(2, 101.7) == "holds"

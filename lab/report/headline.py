@@ -14,6 +14,8 @@ Document = dict[str, Any]
 
 SIGNS = {"holds": "✓", "does not hold": "✗", "depends": "±", "not measured": "–"}
 """Of the verdicts, so that none is told by its colour alone."""
+VOID = -1
+"""In place of the most readers, where every run of a transport was void: nothing is known of it, not even that."""
 
 
 def headlines(found: Sequence[Series], document: Document) -> list[str]:
@@ -35,15 +37,15 @@ def capacities(document: Document) -> dict[str, dict[str, Any]]:
 
 def _objective(document: Document) -> list[str]:
     """How many readers were served in time."""
+    published = {row["transport"] for row in document["rows"] if not row.get("void")}
     alike: dict[int, list[str]] = {}
     for name, known in capacities(document).items():
-        alike.setdefault(known["readers"] or 0, []).append(name)
-    served = [
-        f"{readers(most) if most else 'no crowd'} by {joined(alike[most])}" for most in sorted(alike, reverse=True)
-    ]
+        alike.setdefault((known["readers"] or 0) if name in published else VOID, []).append(name)
+    words = {0: "no crowd by", VOID: "unknown (void) for"}
+    served = [f"{words.get(most, f'{readers(most)} by')} {joined(alike[most])}" for most in sorted(alike, reverse=True)]
     limit = shown(document["parameters"].get("objective_ms"))
-    words = f"Served with p95 of corrected lag at most {limit} ms and nothing missing"
-    return [f"{words}: {', '.join(served)}."] if served else []
+    begin = f"Served with p95 of corrected lag at most {limit} ms and nothing missing"
+    return [f"{begin}: {', '.join(served)}."] if served else []
 
 
 def front_of(rivals: Sequence[Series], where: str = "") -> list[str]:
@@ -88,7 +90,13 @@ def absent(found: Sequence[Series], document: Document) -> list[str]:
 
 def heading(one: Series) -> str:
     """The conditions that it shares with its rivals, as far as there are others."""
-    return ", ".join(filter(None, (one.conditions, readers(one.key.readers or 0))))
+    return ", ".join(filter(None, (readers(one.key.readers or 0), one.conditions)))
+
+
+def crowds(found: Sequence[Series]) -> str:
+    """The scenes of which there is CPU or memory, in words, where there are others as well."""
+    known = {heading(one): bool({"cpu", "memory_idle"} & one.medians.keys()) for one in found}
+    return "" if all(known.values()) else "; ".join(name for name, measured in known.items() if measured)
 
 
 def joined(names: Sequence[str], word: str = "and") -> str:

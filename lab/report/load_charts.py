@@ -10,9 +10,9 @@ import altair as alt
 from lab.report.headline import Document
 from lab.report.look import (
     ALARM,
-    CONDITIONS,
     LANE,
     Chart,
+    Values,
     across,
     colour,
     dash,
@@ -53,7 +53,7 @@ def memory(found: Sequence[Series], _document: Document) -> Chart | None:
         color=colour(found, None), opacity=strength("state", list(states), 0.4, 1.0), tooltip=says
     )
     labels = base.mark_text(align="left", dx=6).encode(text="x_text:N")
-    return finish([bars, labels], values, height=lanes_height(most.values(), LANE), where=CONDITIONS)
+    return finish([bars, labels], values, height=lanes_height(most.values(), LANE), by=_telling(values))
 
 
 def lag_of_readers(found: Sequence[Series], document: Document) -> Chart | None:
@@ -84,4 +84,9 @@ def _of_readers(found: Sequence[Series], figure: str, title: str, objective: flo
     layers = [lines, noise, points]
     if limit:
         layers.append(alt.Chart(alt.InlineData(values=limit)).mark_rule(color=ALARM, strokeDash=[6, 4]).encode(y="y:Q"))
-    return finish(layers, values, height=340, where=CONDITIONS)
+    return finish(layers, values, height=340, by=_telling(values))
+
+
+def _telling(values: Values) -> Sequence[str]:
+    """Of all numbers of readers at once. And where crowds were measured under one condition only, that is shown."""
+    return ("conditions",) if len({value["conditions"] for value in values}) > 1 else ()

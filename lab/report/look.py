@@ -29,8 +29,8 @@ DECADES = 20
 Values = list[dict[str, Any]]
 Chart = alt.LayerChart
 
-SCENE = "datum.conditions === conditions && datum.readers === readers"
-CONDITIONS = "datum.conditions === conditions"
+SCENE = ("conditions", "readers")
+"""What tells a value's scene. A chart is filtered by these fields, or by some of them, or by none."""
 
 CONFIG: dict[str, Any] = {
     "background": "#ffffff",
@@ -78,8 +78,8 @@ def quoted(one: Series, field: str, figure: str) -> dict[str, Any]:
     return {field: known.middle, f"{field}_low": low, f"{field}_high": high} | words
 
 
-def finish(layers: Iterable[alt.Chart], values: Values, height: float, where: str = SCENE) -> Chart:
-    """Put layers together and give them their data; which of them are shown, two parameters say: the page sets them."""
+def finish(layers: Iterable[alt.Chart], values: Values, height: float, by: Sequence[str] = SCENE) -> Chart:
+    """Put layers together and give them their data. Which of it is shown, a parameter for each field in `by` says."""
     chart = alt.LayerChart(
         layer=list(layers),
         data=alt.InlineData(values=values),
@@ -88,13 +88,19 @@ def finish(layers: Iterable[alt.Chart], values: Values, height: float, where: st
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         config=CONFIG,
     )
-    chosen = (alt.param(name=name, value=values[0][name]) for name in ("conditions", "readers"))
-    return chart.transform_filter(where).add_params(*chosen)
+    for name in by:
+        chart = chart.transform_filter(f"datum.{name} === {name}").add_params(alt.param(name, value=values[0][name]))
+    return chart
 
 
 def legend() -> alt.Legend:
     """Its entries side by side, as many as there is room for."""
-    return alt.Legend(title=None, columns=alt.ExprRef("max(2, floor(width / 135))"))
+    return alt.Legend(title=None, columns=_columns(150))
+
+
+def _columns(each: int) -> alt.ExprRef:
+    """As many as the page has room for. A chart's own `width` is known too late: what was above would be cut off."""
+    return alt.ExprRef(f"isFinite(containerSize()[0]) ? max(2, floor(containerSize()[0] / {each})) : 4")
 
 
 def colours(found: Iterable[Series]) -> alt.Scale:
@@ -113,7 +119,7 @@ def strength(field: str, parts: Sequence[str], first: float, last: float) -> alt
         title=None,
         symbolType="square",
         symbolFillColor=INK,
-        columns=alt.ExprRef("max(1, floor(width / 175))"),
+        columns=_columns(175),
         offset=10,
     )
     steps = alt.Scale(domain=list(parts), range=[first, last])

@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from lab.report.charts import PLANE, charts
 from lab.report.glossary import FIGURES
-from lab.report.headline import SIGNS, Document, absent, capacities, front_of, heading, headlines, readers
-from lab.report.look import COLOURS
+from lab.report.headline import SIGNS, Document, absent, capacities, crowds, front_of, heading, headlines
+from lab.report.look import COLOURS, SCENE, scene
 from lab.report.series import Series, scenes, series, shown
 from lab.result import FILE
 
@@ -60,6 +60,8 @@ CHAPTERS = {
     ),
 }
 """Of each chart: what is seen, and how to read it."""
+OF_CROWDS = ("cpu_of_readers", "memory")
+"""Charts of what is measured with many readers only."""
 
 templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -82,9 +84,10 @@ def report(document: Document) -> str:
         signs=SIGNS,
         colours=COLOURS,
         chapters=[(name, *CHAPTERS[name], drawn[name]) for name in CHAPTERS if name in drawn],
+        crowds=crowds(found),
+        of_crowds=OF_CROWDS,
         absent=absent(found, document),
-        choices=choices(found),
-        shown_first=comparable[0][1][0] if comparable else None,
+        choices=choices(comparable),
         capacities=capacities(document),
         tables=comparable,
         figures={name: figure for name, figure in FIGURES.items() if any(name in one.medians for one in found)},
@@ -102,13 +105,11 @@ def javascript() -> str:
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
-def choices(found: Sequence[Series]) -> dict[str, dict[Any, str]]:
-    """Between which conditions and numbers of readers there is a choice, and each in words."""
-    options: dict[str, dict[Any, str]] = {
-        "conditions": {one.conditions: one.conditions for one in found},
-        "readers": {one.key.readers: readers(one.key.readers) for one in found},
-    }
-    return {name: words for name, words in options.items() if len(words) > 1}
+def choices(comparable: Sequence[tuple[str, Sequence[Series]]]) -> list[tuple[str, dict[str, Any]]]:
+    """The scenes between which there is a choice: each in words, and what the charts are filtered by."""
+    if len(comparable) < 2:
+        return []
+    return [(name, {part: scene(rivals[0])[part] for part in SCENE}) for name, rivals in comparable]
 
 
 def code(text: str) -> Markup:

@@ -26,6 +26,8 @@ COLUMNS = {
     "lag_p95": "lag\np95 ms",
     "gap_max": "max gap\nms",
     "burst_max": "max\nburst",
+    "cpu": "CPU µs\nper token",
+    "memory_idle": "KiB per\nidle conn.",
 }
 """Of the overhead experiment: figures and their headings, as they stand from left to right."""
 
@@ -40,7 +42,7 @@ LOAD_COLUMNS = {
 """Of the load experiment."""
 
 WEIGHTS = (
-    *("corrected_p95", "cpu", "memory_idle", "bytes_per_token", "lag_p95", "lag_p50", "requests", "gap_max"),
+    *("corrected_p95", "bytes_per_token", "lag_p95", "cpu", "memory_idle", "lag_p50", "requests", "gap_max"),
     *("memory_active", "overhead_factor", "burst_max", "ttft_p50", "bytes_up", "bytes_down"),
 )
 """The most important figures first. Where a line is too short for all, the last ones are left to the report."""
@@ -118,22 +120,35 @@ def _drawn(found: Sequence[Series], plan: Plan, most: dict[str, Any]) -> Table:
         drawn.add_column((COLUMNS | LOAD_COLUMNS)[name], justify="right", no_wrap=True)
     if most:
         drawn.add_column("capacity\nreaders", justify="right", no_wrap=True)
+    rooms = {name: _rooms(found, name, name in plan.quoted) for name in plan.figures}
     for one in found:
         conditions = [CONDITIONS[name][1](getattr(one.key, name)) for name in telling]
-        figures = [_cell(one, name, name in plan.quoted) for name in plan.figures]
+        figures = [_cell(one, name, *rooms[name]) for name in plan.figures]
         capacity = [shown(most[one.key.transport]["readers"])] if most else []
         drawn.add_row(one.label, *conditions, *figures, *capacity)
     return drawn
 
 
-def _cell(one: Series, name: str, quoted: bool) -> Text:
-    """A median, and its interval where that is wide enough to be seen."""
-    if name not in one.medians:
-        return Text("–", "dim")
-    known = one.medians[name]
-    low, high = map(shown, known.interval)
-    interval = f" {low}–{high}" if quoted and low != high else ""
-    return Text.assemble(shown(known.middle), (interval, "dim"))
+def _rooms(found: Sequence[Series], name: str, quoted: bool) -> tuple[int, int]:
+    """How wide a column's medians and its intervals are, so that medians without an interval stand under the others."""
+    intervals = max(len(_interval(one, name)) for one in found) if quoted else 0
+    heading = max(map(len, (COLUMNS | LOAD_COLUMNS)[name].splitlines()))
+    return max([heading - intervals, *(len(_middle(one, name)) for one in found)]), intervals
+
+
+def _cell(one: Series, name: str, left: int, right: int) -> Text:
+    """A median in the left part, and its interval in the right one, if there is such a part."""
+    return Text.assemble(_middle(one, name).rjust(left), (_interval(one, name) if right else "", "dim"), justify="left")
+
+
+def _middle(one: Series, name: str) -> str:
+    return shown(one.medians[name].middle) if name in one.medians else "–"
+
+
+def _interval(one: Series, name: str) -> str:
+    """Where the median lies, if that is wide enough to be seen."""
+    low, high = map(shown, one.medians[name].interval) if name in one.medians else ("", "")
+    return "" if low == high else f" {low}–{high}"
 
 
 def _incomplete(document: Document) -> Iterator[Text]:

@@ -48,7 +48,7 @@ async def marks(page: Page, chart: str, kind: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "name", ["overhead", "load", "sweep", "one row", "only the baseline", "no rows", "only void rows"]
+    "name", ["overhead", "load", "sweep", "crowd", "one row", "only the baseline", "no rows", "only void rows"]
 )
 async def test_it_opens_from_a_file_asks_for_nothing_and_complains_about_nothing(name: str, open_report: Open) -> None:
     page, asked = await open_report(name)
@@ -69,12 +69,40 @@ async def test_every_variant_is_drawn(open_report: Open) -> None:
 async def test_the_charts_show_the_conditions_that_are_chosen(open_report: Open) -> None:
     page, _ = await open_report("sweep")
     before = await page.locator("[data-chart=strips] svg.marks").inner_html()
-    await page.locator("select[name=conditions]").select_option(label="a token every 50 ms, TLS")
+    await page.locator("select[name=scene]").select_option(label="1 reader, a token every 50 ms, TLS")
     await expect(page.locator("[data-chart=strips] .mark-rect.role-mark").first).to_be_attached()
     await page.wait_for_function(
         "before => document.querySelector('[data-chart=strips] svg.marks').innerHTML !== before", arg=before
     )
     assert await marks(page, "plane", "symbol") == 8  # of one condition, not of all three
+
+
+async def test_a_chart_without_data_says_so_and_a_crowd_is_shown_beside_single_readers(open_report: Open) -> None:
+    page, _ = await open_report("crowd")
+    assert await marks(page, "memory", "rect") == 4
+    assert await marks(page, "cpu_of_readers", "symbol") == 2
+    assert "Shown: 150 readers, a token every 100 ms." in await page.locator("[data-chart=memory]").inner_text()
+    await page.locator("select[name=scene]").select_option(label="150 readers, a token every 100 ms")
+    said = page.locator("[data-chart=strips] .nothing")
+    await expect(said).to_have_text("Nothing of this was measured with 150 readers, a token every 100 ms.")
+    await expect(page.locator("[data-chart=strips] .chart")).to_be_hidden()
+    await expect(page.locator("[data-chart=memory] .chart")).to_be_visible()
+    assert await marks(page, "plane", "symbol") == 2
+
+
+@pytest.mark.parametrize("width", [400, 1200, 1280])
+async def test_no_legend_is_cut_off(width: int, open_report: Open) -> None:
+    page, _ = await open_report("overhead", width=width)
+    for chart in ("plane", "curves"):
+        frame = await page.locator(f"[data-chart={chart}] svg.marks").bounding_box()
+        entries = await page.locator(f"[data-chart={chart}] .role-legend-label text").all()
+        assert len(entries) == 7
+        for entry in entries:
+            box = await entry.bounding_box()
+            assert frame
+            assert box
+            assert frame["x"] <= box["x"] < box["x"] + box["width"] <= frame["x"] + frame["width"]
+            assert frame["y"] <= box["y"]
 
 
 async def test_the_data_can_be_saved(open_report: Open, tmp_path: Path) -> None:
@@ -100,9 +128,9 @@ async def test_a_chart_can_be_saved_as_a_picture_and_goes_nowhere_else(open_repo
 
 @pytest.mark.parametrize("name", ["overhead", "load", "sweep"])
 async def test_nothing_sticks_out_on_a_phone(name: str, open_report: Open) -> None:
-    page, _ = await open_report(name, width=400)
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 400
-    wide = "figures => figures.filter(f => f.querySelector('svg.marks').getBoundingClientRect().right > 400).length"
+    page, _ = await open_report(name, width=390)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    wide = "figures => figures.filter(f => f.querySelector('svg.marks').getBoundingClientRect().right > 390).length"
     assert await page.locator("figure").evaluate_all(wide) == 0
 
 
