@@ -35,8 +35,8 @@ from server.sources.presets import ENGLISH
 from server.sources.typewriter import split
 
 FIRST_TOKEN_MS = 100.0
-MOST_TIMES = 10_000
-"""Tokens of which the raw times are kept."""
+MOST_TOKENS = 10_000
+"""Of one answer: the raw times of all of them are kept."""
 WARM_UP_TOKENS = 5
 ROOMY = Settings(max_text=10**6, max_answer=10**6, max_body_bytes=10**7)
 """The server's limits on texts are not what is measured."""
@@ -47,7 +47,7 @@ SETTLING_S = 0.03
 
 LIMITS = {
     "runs": (1, 1000),
-    "tokens": (1, MOST_TIMES),
+    "tokens": (1, MOST_TOKENS),
     "poll_ms": (1, 60_000),
     "token_ms": (0, 60_000),
     "cookie_bytes": (0, 7000),  # a header line of more than 8 KiB is refused by aiohttp
@@ -186,7 +186,7 @@ async def measure(subject: Subject, variant: Variant, condition: Condition, text
         **cost(ledger_row, text, reading.envelope_bytes),
         "empty_polls": reading.requests - len(reading.fruitful),
         "times": {
-            name: [round(at, 3) for at in times[:MOST_TIMES]]
+            name: [round(at, 3) for at in times]
             for name, times in (("received_ms", received), ("appended_ms", appended), ("due_ms", due))
         },
     }

@@ -111,6 +111,7 @@ def find(exchanges: Sequence[Exchange], token: int) -> tuple[int, int] | None:
 
 
 def _shown(exchanges: Sequence[Exchange], at: int, nth: int) -> dict[str, Any]:
+    """A delivery: its bytes are those since the one before it, and what went before the first opened the stream."""
     exchange = exchanges[at]
     delivery = exchange.deliveries[nth]
     opened = exchange.deliveries[0].pieces if nth else 0
@@ -199,12 +200,11 @@ async def _listen(socket: web.WebSocketResponse, watcher: Watcher) -> None:
 
 
 def _clock(message: WSMessage) -> float | None:
-    try:
+    """The number that a message asks with; None when it is anything else."""
+    with suppress(ValueError, RecursionError, OverflowError):
         match json.loads(message.data) if message.type is WSMsgType.TEXT else None:
-            case {"clock": int() | float() as clock, **rest} if not rest and clock is not True and clock is not False:
+            case {"clock": int() | float() as clock, **rest} if not rest and not isinstance(clock, bool):
                 return clock if math.isfinite(clock) else None
-    except (ValueError, RecursionError, OverflowError):
-        pass
     return None
 
 
