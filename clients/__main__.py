@@ -36,7 +36,7 @@ def main() -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows no Chinese shows escapes, not errors
     try:
-        with connecting(arguments.cafile):
+        with connecting(arguments.cafile, _permission(arguments.token)):
             if arguments.name == "race":
                 return asyncio.run(run_race(arguments.server, fields))
             return asyncio.run(type_out(arguments.name, arguments.server, fields))
@@ -70,6 +70,10 @@ async def run_race(server: str, fields: dict[str, Any]) -> int:
     return _judge(lanes)
 
 
+def _permission(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
 def _link(links: dict[str, str], name: str) -> str:
     if name not in links:
         raise StreamError(f"This server offers no {name}; it offers {', '.join(links) or 'nothing'}.")
@@ -97,6 +101,12 @@ def _address(text: str) -> str:
     return text
 
 
+def _token(text: str) -> str:
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise argparse.ArgumentTypeError("a token is ASCII without spaces, since it travels in a header")
+    return text
+
+
 def _certificates(text: str) -> Path:
     try:
         ssl.create_default_context(cafile=text)
@@ -115,6 +125,13 @@ def _parser() -> argparse.ArgumentParser:
         "--server", type=_address, default="http://127.0.0.1:8000", metavar="URL", help="default: %(default)s"
     )
     parser.add_argument("--cafile", type=_certificates, metavar="FILE", help="certificates to trust (PEM), for https")
+    parser.add_argument(
+        "--token",
+        type=_token,
+        default=os.environ.get("PUSHLAB_TOKEN", ""),
+        metavar="X",
+        help="access token of a server that has one; better as PUSHLAB_TOKEN, where others cannot see it",
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--preset", metavar="NAME", help="one of the server's answers, such as english or edge")
     what.add_argument("--text", help="a text of your own")

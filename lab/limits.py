@@ -12,6 +12,10 @@ class Failure(Exception):
     """An experiment cannot go on; the message says why, and what to do. What was measured is kept."""
 
 
+class CouldNotRun(Exception):
+    """This machine lacks what a measurement takes; the message says what, and how to get it. Others can go on."""
+
+
 def check(parameters: Any, limits: Mapping[str, tuple[float, float]]) -> None:
     """Raise ValueError, which names the flag, for no value, one given twice, and a number outside its limits."""
     for field in fields(parameters):

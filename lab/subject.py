@@ -8,16 +8,16 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import psutil
-import trustme
 
 from lab.limits import Failure
 from server.settings import Settings
+from server.tls import certificate
 
 ROOT = Path(__file__).parent.parent
 START_S = 30
@@ -85,39 +85,33 @@ def cpu_s(pid: int) -> float:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, tls: bool = False) -> AsyncIterator[Subject]:
-    """Serve in a process of its own on a free port while the block runs. Raises SubjectDied when it does not start."""
-    with tempfile.TemporaryDirectory(prefix="pushlab-") as folder:
+async def serving(
+    settings: Settings, tls: bool = False, program: Sequence[str] = ("lab.served",), log: Path | None = None
+) -> AsyncIterator[Subject]:
+    """Serve in a process of its own on a free port while the block runs. Raises SubjectDied when it does not start.
+
+    `program` is the module that serves, and what it is told beside the settings. With `log`, its standard error goes
+    to that file.
+    """
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pushlab-"))
         settings = replace(settings, port=0)
         cafile = None
         if tls:
             cafile, certfile, keyfile = certificate(Path(folder))
             settings = replace(settings, certfile=str(certfile), keyfile=str(keyfile))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "lab.served", json.dumps(asdict(settings))),
+            *(sys.executable, "-m", program[0], json.dumps(asdict(settings)), *program[1:]),
             cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,  # never written to: it ends when this closes, however we end
             stdout=asyncio.subprocess.PIPE,
+            stderr=stack.enter_context(log.open("wb")) if log else None,
             start_new_session=True,  # Ctrl-C is for us: we end it ourselves, once its figures are read
         )
         try:
             yield Subject(await _url(process), process, cafile)
         finally:
             await _end(process)
-
-
-def certificate(folder: Path) -> tuple[Path, Path, Path]:
-    """Make an authority that exists for this one run, and a certificate of it for loopback.
-
-    Gives three files in PEM: what clients should trust, and the server's certificate and key.
-    """
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1", "localhost", "::1")
-    cafile, certfile, keyfile = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
-    authority.cert_pem.write_to_path(str(cafile))
-    issued.cert_chain_pems[0].write_to_path(str(certfile))
-    issued.private_key_pem.write_to_path(str(keyfile))
-    return cafile, certfile, keyfile
 
 
 async def _url(process: asyncio.subprocess.Process) -> str:

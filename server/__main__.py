@@ -12,22 +12,33 @@ import os
 import signal
 import sys
 import webbrowser
+from contextlib import ExitStack
+from pathlib import Path
 
-from server.app import BadCertificate, serving
+from server.app import serving
 from server.settings import FLAGS, Settings
+from server.tls import BadCertificate, own_certificate
+
+SHORTEST_TOKEN = 16
+NEW_TOKEN = 'One is made by: python -c "import secrets; print(secrets.token_urlsafe())"'  # noqa: S105 - how to make one
 
 
 def main() -> int:
     """Parse, serve, and say in one sentence what went wrong."""
     parser = _parser()
     arguments = vars(parser.parse_args())
-    open_browser = arguments.pop("open")
+    open_browser, tls = arguments.pop("open"), arguments.pop("tls")
     if arguments["host"] == "localhost":
         arguments["host"] = "127.0.0.1"  # the name can mean two addresses, and a free port would differ between them
+    arguments["token"] = arguments["token"] or os.environ.get("PUSHLAB_TOKEN", "")
     settings = Settings(**arguments)
-    _check(parser, settings)
+    _check(parser, settings, tls)
     try:
-        asyncio.run(serve(settings, open_browser))
+        with ExitStack() as stack:
+            cafile = None
+            if tls:
+                settings, cafile = stack.enter_context(own_certificate(settings))
+            asyncio.run(serve(settings, open_browser, cafile))
     except KeyboardInterrupt:
         return 130
     except OSError as error:
@@ -36,47 +47,83 @@ def main() -> int:
     return 0
 
 
-async def serve(settings: Settings, open_browser: bool) -> None:
-    """Serve until SIGTERM. The URL is the first line of standard output."""
+async def serve(settings: Settings, open_browser: bool, cafile: Path | None) -> None:
+    """Serve until SIGTERM. The URL is the first line of standard output; how to use it goes to standard error."""
     stopped = asyncio.Event()
     if sys.platform != "win32":
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with serving(settings) as url:
         print(url, flush=True)
-        print("Open it in a browser, or type: curl -N " + url + "/sse    (Ctrl-C ends)", file=sys.stderr, flush=True)
+        print(_how_to_use(url, settings, cafile), file=sys.stderr, flush=True)
         if open_browser and _has_screen():
             webbrowser.open(url)
         await stopped.wait()
 
 
+def _how_to_use(url: str, settings: Settings, cafile: Path | None) -> str:
+    """What to type next; and whom it is open to, where that is not this machine alone."""
+    trust = f" --cacert {cafile}" if cafile else ""
+    token = " -H 'Authorization: Bearer TOKEN'" if settings.token else ""
+    lines = [f"Open it in a browser, or type: curl -N{trust}{token} {url}/sse    (Ctrl-C ends)"]
+    if cafile:
+        lines.append(
+            f"The certificate was made for this run. Python clients: --server {url} --cafile {cafile}; "
+            "a browser will ask whether to trust it."
+        )
+    if not _is_loopback(settings.host):
+        lines.append("It is open to the network, to whoever knows the token.")
+        if not settings.certfile:
+            lines.append("Without --tls the token and every text cross that network in the clear.")
+    return "\n".join(lines)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m server",
-        description="Type one answer over five push transports, on this machine only.",
+        description="Type one answer over five push transports, on this machine only unless there is a --token.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--open", action="store_true", help="open the page in a browser, where there is a screen")
+    parser.add_argument(
+        "--tls", action="store_true", help="serve https and wss, with a certificate made for this run (or --certfile)"
+    )
     for setting in FLAGS:
         flag = "--" + setting.name.replace("_", "-")
-        kind = type(setting.default)
-        parser.add_argument(flag, type=kind, default=setting.default, metavar="X", help=setting.metadata["help"])
+        kind, meaning = type(setting.default), setting.metadata["help"]
+        if kind is bool:
+            parser.add_argument(flag, action="store_true", help=meaning)
+        else:
+            parser.add_argument(flag, type=kind, default=setting.default, metavar="X", help=meaning)
     return parser
 
 
-def _check(parser: argparse.ArgumentParser, settings: Settings) -> None:
+def _check(parser: argparse.ArgumentParser, settings: Settings, tls: bool) -> None:
     """Refuse, as wrong usage, what could never work or would open this machine to others."""
     for setting in FLAGS:
         value = getattr(settings, setting.name)
-        least = 0 if setting.name == "port" or setting.name.endswith("_ms") else 1e-3
-        if not isinstance(value, str) and not least <= value < math.inf:
-            flag = setting.name.replace("_", "-")
+        least = 0 if setting.name in ("port", "pad_bytes") or setting.name.endswith("_ms") else 1e-3
+        if isinstance(value, str | bool):
+            continue
+        flag, most = setting.name.replace("_", "-"), setting.metadata["most"]
+        if not least <= value < math.inf:
             parser.error(f"--{flag} must not be {value}: give a number {'from' if least == 0 else 'above'} 0.")
+        if value > most:
+            parser.error(f"--{flag} must not be {value}: beyond {most:g} it would protect nothing any more.")
     if bool(settings.certfile) != bool(settings.keyfile):
         parser.error("--certfile and --keyfile belong together: give both, or none for http.")
+    if tls and settings.certfile:
+        parser.error("--tls makes a certificate, and --certfile names one: give either of them.")
     if settings.port > 65535:
         parser.error(f"--port {settings.port} does not exist: ports go from 0 to 65535.")
-    if not _is_loopback(settings.host):
-        parser.error(f"--host {settings.host} is not loopback: this server is for this machine only. Use 127.0.0.1.")
+    if settings.token and len(settings.token) < SHORTEST_TOKEN:
+        parser.error(f"--token is too short: {SHORTEST_TOKEN} characters or more are hard to guess. {NEW_TOKEN}")
+    if settings.token and not (settings.token.isascii() and settings.token.isprintable() and " " not in settings.token):
+        parser.error("--token must be ASCII without spaces, since it travels in a header.")
+    if not settings.token and not _is_loopback(settings.host):
+        parser.error(
+            f"--host {settings.host} is not loopback: without --token this server is for this machine only. "
+            f"Use 127.0.0.1, or give a token that all users must know. {NEW_TOKEN}"
+        )
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,13 +10,17 @@ from aiohttp import web
 
 from server import evidence, guard, site, views
 from server.ledger import LEDGER, Ledger, Meter, watch
+from server.limits import LIMITS, Limits
+from server.readers import READERS, Readers
 from server.recording import Recorder
+from server.sessions import SESSIONS, Sessions
 from server.settings import SETTINGS, Settings
 from server.store import STORE, Store
+from server.tickets import TICKETS, Tickets
+from server.tls import encryption
 
-
-class BadCertificate(OSError):
-    """The certificate and key that were given cannot be used; the message says why."""
+BACKLOG = 128
+"""Connections that the kernel keeps ready while we are busy."""
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -25,7 +29,10 @@ def create_app(settings: Settings) -> web.Application:
     app[SETTINGS] = settings
     app[STORE] = Store(settings)
     app[LEDGER] = Ledger(Recorder(settings.max_recordings, settings.max_recorded_bytes))
-    app[guard.READERS] = guard.Readers(settings.max_readers)
+    app[READERS] = Readers(settings.max_readers)
+    app[LIMITS] = Limits(settings)
+    app[SESSIONS] = Sessions()
+    app[TICKETS] = Tickets(settings.ticket_s)
     app.on_response_prepare.append(guard.add_headers)
     app.on_response_prepare.append(site.revalidate)
     app.on_response_prepare.append(views.say_where)
@@ -38,46 +45,56 @@ def create_app(settings: Settings) -> web.Application:
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[str]:
     """Serve while the block runs; gives the URL. Raises OSError when the port or the certificate cannot be had."""
-    tls = _tls(settings)
+    tls = encryption(settings)
     app = create_app(settings)
     runner = web.AppRunner(
         app,
-        access_log=logging.getLogger("pushlab"),  # aiohttp asks for one; a Meter writes nothing to it
+        access_log=_log(settings),  # aiohttp asks for one; what goes there is up to a Meter
         access_log_class=Meter,
         handler_cancellation=True,  # off by default: a handler would outlive its reader until its next write
         keepalive_timeout=settings.keepalive_s,  # 3630 s by default, which is also how long half a request may last
+        lingering_time=settings.body_s,  # for a body that nobody reads
         shutdown_timeout=settings.shutdown_s,
     )
     logging.getLogger("aiohttp.server").addFilter(guard.our_fault)
     await runner.setup()
-    if runner.server:
-        watch(runner.server)
-    site = web.TCPSite(runner, settings.host, settings.port, ssl_context=tls)
     try:
-        await site.start()
-        port = runner.addresses[0][1]
+        assert runner.server  # noqa: S101 - that is what setup is for
+        watch(runner.server)
+        app[LIMITS].watch(runner.server)
         try:
-            host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            yield f"{'https' if tls else 'http'}://{host}:{port}"
+            async with _listening(runner.server, settings, tls) as port:
+                host = f"[{settings.host}]" if ":" in settings.host else settings.host
+                yield f"{'https' if tls else 'http'}://{host}:{port}"
         finally:
-            await site.stop()
             await _dismiss(app)
     finally:
         await runner.cleanup()
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if not settings.certfile:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+@asynccontextmanager
+async def _listening(server: web.Server, settings: Settings, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
+    """Take connections while the block runs; gives the port."""
+    listener = await asyncio.get_running_loop().create_server(
+        server,
+        settings.host,
+        settings.port,
+        ssl=tls,
+        backlog=BACKLOG,
+        ssl_handshake_timeout=settings.keepalive_s if tls else None,  # 60 s by default
+        ssl_shutdown_timeout=settings.shutdown_s if tls else None,
+    )
     try:
-        context.load_cert_chain(settings.certfile, settings.keyfile)
-    except OSError as error:  # ssl.SSLError is one
-        raise BadCertificate(
-            f"{settings.certfile} and {settings.keyfile} cannot be used for TLS: {error.strerror or error}. "
-            "Give a certificate chain and its private key, both in PEM."
-        ) from None
-    return context
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+
+
+def _log(settings: Settings) -> logging.Logger:
+    """Where the access log goes: standard error, or nowhere. One for each server, so it is registered nowhere."""
+    log = logging.Logger("pushlab", logging.INFO if settings.access_log else logging.CRITICAL)
+    log.addHandler(logging.StreamHandler())
+    return log
 
 
 async def _dismiss(app: web.Application) -> None:
@@ -89,4 +106,4 @@ async def _dismiss(app: web.Application) -> None:
     await app[STORE].close()
     with suppress(TimeoutError):
         async with asyncio.timeout(app[SETTINGS].shutdown_s):
-            await app[guard.READERS].nobody.wait()
+            await app[READERS].nobody.wait()

@@ -17,11 +17,11 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from server.anatomy import Part, anatomy, by_kind
 from server.answer import Answer
-from server.guard import READERS
 from server.ledger import LEDGER, Ledger
+from server.readers import READERS
 from server.recording import Exchange, now_ms
 from server.refusal import Refusal
-from server.settings import SETTINGS
+from server.sockets import open_socket
 from server.views import answer_of, json_response
 from server.wire import to_json
 
@@ -57,19 +57,10 @@ async def live(request: web.Request) -> web.StreamResponse:
     Each message holds all rows, and of a recorded answer the requests that are new or have changed. Who sends
     {"clock": NUMBER} gets one at once with the same number in it, which tells how far the two clocks are apart.
     """
-    answer, settings = answer_of(request), request.app[SETTINGS]
-    socket = web.WebSocketResponse(
-        compress=False, heartbeat=settings.heartbeat_s, max_msg_size=settings.max_message_bytes
-    )
-    if not socket.can_prepare(request):
-        raise Refusal(
-            426,
-            "This is a WebSocket: connect with ws:// and a WebSocket client, or read the ledger once at /ledger.",
-            {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"},  # RFC 9110 §15.5.22
-        )
+    answer = answer_of(request)
     watcher = Watcher(request.app[LEDGER], answer)
     with request.app[READERS].one_more():
-        await socket.prepare(request)
+        socket = await open_socket(request, "read the ledger once at /ledger")
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(_listen(socket, watcher))
             with suppress(ConnectionError):

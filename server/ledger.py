@@ -18,7 +18,9 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
+from server import access, connections
 from server.answer import Answer, Chunk
+from server.limits import Bucket
 from server.recording import Exchange, Recorder, now_ms
 from server.tap import Tap
 
@@ -122,7 +124,7 @@ class Meter(AbstractAccessLogger):
     """The counters of one connection, read after each of its requests.
 
     aiohttp makes an access logger for every connection and tells it when a response has gone out in full. That is the
-    moment to read the counters, so this is one, though it writes no log.
+    moment to read the counters, so this is one. What it writes, if anything, is up to access.py.
     """
 
     def __init__(self, logger: logging.Logger, log_format: str) -> None:
@@ -183,6 +185,11 @@ class Meter(AbstractAccessLogger):
         if ours and self._socket:
             self._socket.close()
 
+    def bound_upstream(self, bucket: Bucket) -> None:
+        """From now on drop the connection as soon as more comes up than the bucket gives."""
+        if self._tap:
+            self._tap.bucket = bucket
+
     def _count(self) -> Counters | None:
         if not (self._tap and self._socket):
             return None
@@ -199,6 +206,8 @@ class Meter(AbstractAccessLogger):
         """A response has gone out in full; the request may be one that nobody's row is kept for."""
         self._row = request.get(ROW)
         self.finish()
+        if self.logger.isEnabledFor(logging.INFO):
+            self.logger.info(access.line(request, response, time))
 
 
 class Ledger:
@@ -237,21 +246,14 @@ LEDGER = web.AppKey("ledger", Ledger)
 
 
 def watch(server: web.Server) -> None:
-    """Have the meters told of connections, too: a lost one is the last moment to read the kernel's counters.
+    """Have the meters told of connections, too: a lost one is the last moment to read the kernel's counters."""
 
-    aiohttp has no signal for that, so its two methods are wrapped.
-    """
-    tell_made, tell_lost = server.connection_made, server.connection_lost
-
-    def connection_made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+    def made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         if isinstance(meter := handler.access_logger, Meter):
             meter.connect(handler, transport)
-        tell_made(handler, transport)
 
-    def connection_lost(handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+    def lost(handler: web.RequestHandler) -> None:
         if isinstance(meter := handler.access_logger, Meter):
             meter.disconnect()
-        tell_lost(handler, exc)
 
-    server.connection_made = connection_made  # type: ignore[method-assign]
-    server.connection_lost = connection_lost  # type: ignore[method-assign]
+    connections.watch(server, made, lost)

@@ -12,7 +12,8 @@ from aiohttp import WSMsgType, web
 
 from server.answer import Answer, Chunk
 from server.ledger import delivered
-from server.settings import SETTINGS
+from server.padding import padded
+from server.settings import SETTINGS, Settings
 
 Frame = Callable[[Chunk], bytes]
 
@@ -23,9 +24,15 @@ STREAM_HEADERS = {
 }
 
 
+def shape(frame: bytes, settings: Settings) -> bytes:
+    """The last step before the socket, on every transport: what goes out for one chunk."""
+    return padded(frame, settings.pad_bytes)
+
+
 async def reply(request: web.Request, cursor: int, chunk: Chunk, frame: Frame) -> web.Response:
     """Send one chunk as a whole response. It is true for this moment only, so nobody may keep it."""
-    response = web.Response(body=frame(chunk), content_type="application/json", headers={"Cache-Control": "no-store"})
+    body = shape(frame(chunk), request.app[SETTINGS])
+    response = web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
     with suppress(ConnectionError):
         await response.prepare(request)
         await response.write_eof()
@@ -46,7 +53,7 @@ async def push(
         chunk = answer.read(cursor)  # without news, its text is empty: that is the heartbeat
         try:
             async with asyncio.timeout(settings.write_s):
-                await send(frame(chunk))
+                await send(shape(frame(chunk), settings))
         except ConnectionError:
             return
         except TimeoutError:
@@ -88,7 +95,7 @@ async def nothing_left(request: web.Request) -> web.StreamResponse:
 
     A WebSocket handshake cannot be answered 204 without failing, so it is accepted and closed with 1000.
     """
-    socket = web.WebSocketResponse(compress=False)
+    socket = web.WebSocketResponse(compress=False, max_msg_size=request.app[SETTINGS].max_message_bytes)
     if not socket.can_prepare(request):
         return web.Response(status=204)
     await socket.prepare(request)

@@ -9,8 +9,12 @@ from collections.abc import Mapping
 class Refusal(Exception):
     """A request that is answered with `status` and a problem document (RFC 9457)."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, headers: Mapping[str, str] | None = None, defence: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+        self.defence = defence
+        """Which of DEFENCES said no, if it was one."""

@@ -13,7 +13,9 @@ import jinja2
 from aiohttp import web
 
 from server import transports
+from server.checks import is_signed_in
 from server.refusal import Refusal
+from server.sessions import SESSIONS
 from server.settings import SETTINGS
 from server.sources.presets import PRESETS
 from server.sources.typewriter import UNITS
@@ -42,7 +44,7 @@ def language_of(request: web.Request) -> str:
 
 async def index(request: web.Request) -> web.Response:
     """`GET /`: all transports side by side."""
-    return _render(request, "index.html")
+    return _page(request, "index.html")
 
 
 async def demo(request: web.Request) -> web.Response:
@@ -52,7 +54,7 @@ async def demo(request: web.Request) -> web.Response:
         raise Refusal(404, f"There is no transport {name[:40]!r}. There are {', '.join(TRANSPORTS)}.")
     client = (PAGES / "js" / "transports" / f"{name}.js").read_text(encoding="utf-8")
     server = (SERVER_SOURCES / f"{name}.py").read_text(encoding="utf-8")
-    return _render(request, "demo.html", name=name, client_source=client, server_source=server)
+    return _page(request, "demo.html", name=name, client_source=client, server_source=server)
 
 
 def add_routes(app: web.Application) -> None:
@@ -76,7 +78,16 @@ def _file(path: Path) -> Any:
     return send
 
 
-def _render(request: web.Request, template: str, **context: Any) -> web.Response:
+def _page(request: web.Request, template: str, **context: Any) -> web.Response:
+    """The page, with a session for the browser that has none; where there is an access token, for who has shown it."""
+    if request.app[SETTINGS].token and not is_signed_in(request):
+        return _render(request, "sign_in.html", status=401)
+    response = _render(request, template, **context)
+    request.app[SESSIONS].begin(request, response)
+    return response
+
+
+def _render(request: web.Request, template: str, status: int = 200, **context: Any) -> web.Response:
     settings = request.app[SETTINGS]
     language = language_of(request)
     html = templates.get_template(template).render(
@@ -96,7 +107,10 @@ def _render(request: web.Request, template: str, **context: Any) -> web.Response
         **context,
     )
     return web.Response(
-        text=html, content_type="text/html", headers={"Cache-Control": "no-store", "Vary": "Accept-Language"}
+        status=status,
+        text=html,
+        content_type="text/html",
+        headers={"Cache-Control": "no-store", "Vary": "Accept-Language"},
     )
 
 

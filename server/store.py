@@ -7,6 +7,7 @@ does not stop it, and stopping it works whoever asks, also after a resume.
 import asyncio
 import logging
 import secrets
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -18,35 +19,52 @@ from server.sources import Source
 log = logging.getLogger(__name__)
 
 
+class Kept(NamedTuple):
+    """An answer, and the session that it belongs to, if it was started in one."""
+
+    answer: Answer
+    owner: str | None
+
+
+def new_id() -> str:
+    """128 random bits: not to be guessed, so that to a program without a session, knowing it is the permission."""
+    return secrets.token_hex(16)
+
+
+def opens(owner: str | None, asker: str | None) -> bool:
+    """Whether a session may read, stop and inspect the answers of `owner`."""
+    return owner is None or owner == asker
+
+
 class Store:
     """Answers by id, in the memory of this process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, Kept] = {}
         self._writers: dict[str, asyncio.Task[None]] = {}
 
-    def start(self, source: Source) -> Answer:
+    def start(self, source: Source, owner: str | None = None) -> Answer:
         """Have `source` write a new answer. Raises Refusal 429 when as many as may be kept are still being typed."""
         if len(self._answers) >= self._settings.max_answers:
             self._forget_oldest()
-        answer = Answer(secrets.token_hex(16))  # 128 random bits: not to be guessed, so knowing it is the permission
+        answer = Answer(new_id())
         writer = asyncio.create_task(_write(answer, source), name=f"writer {answer.id}")
         writer.add_done_callback(lambda _: self._written(answer))  # also when it is cancelled before its first step
-        self._answers[answer.id], self._writers[answer.id] = answer, writer
+        self._answers[answer.id], self._writers[answer.id] = Kept(answer, owner), writer
         return answer
 
-    def find(self, answer_id: str) -> Answer:
-        """The answer of that id. Raises Refusal 404."""
-        try:
-            return self._answers[answer_id]
-        except KeyError:
-            minutes = self._settings.keep_s / 60
-            raise Refusal(
-                404,
-                f"There is no answer of this id. Answers are forgotten {minutes:g} minutes after their end; "
-                "start a new one with POST /answers.",
-            ) from None
+    def find(self, answer_id: str, asker: str | None = None, with_ticket: bool = False) -> Answer:
+        """The answer of that id. Raises Refusal 404, the same for one that there is not and for one of others."""
+        kept = self._answers.get(answer_id)
+        if kept and (with_ticket or opens(kept.owner, asker)):
+            return kept.answer
+        minutes = self._settings.keep_s / 60
+        raise Refusal(
+            404,
+            f"There is no answer of this id for you. Answers are forgotten {minutes:g} minutes after their end, and a "
+            "browser's are its own; start a new one with POST /answers.",
+        )
 
     def stop(self, answer: Answer) -> None:
         """End the answer here and now, unless it has ended; all who read it get `"done":"stopped"`."""
@@ -63,7 +81,7 @@ class Store:
         """Stop every answer, which ends every stream."""
         writers = list(self._writers.values())
         for answer_id in list(self._writers):
-            self.stop(self.find(answer_id))
+            self.stop(self._answers[answer_id].answer)
         await asyncio.gather(*writers, return_exceptions=True)
 
     def _written(self, answer: Answer) -> None:

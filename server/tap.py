@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 if TYPE_CHECKING:
+    from server.limits import Bucket
     from server.recording import Exchange
 
 MOST_HEARD = 16 * 1024
@@ -22,7 +23,7 @@ class Tap(asyncio.Protocol):
 
     __slots__ = (
         *("__weakref__", "_counts", "_handler", "_total_up", "_transport"),
-        *("bytes_down", "bytes_up", "exchange", "heard"),
+        *("bucket", "bytes_down", "bytes_up", "exchange", "heard"),
     )
 
     def __init__(
@@ -39,6 +40,8 @@ class Tap(asyncio.Protocol):
         """What came up since the last request: the head of the next one."""
         self.exchange: Exchange | None = None
         """The recorded request that is under way."""
+        self.bucket: Bucket | None = None
+        """What may still come up, where that is bounded."""
         self._handler, self._transport, self._counts, self._total_up = handler, transport, counts, total_up
         transport.set_protocol(self)
         self._watch_down(counts)
@@ -84,6 +87,9 @@ class Tap(asyncio.Protocol):
             self.exchange.add("up", data)
         elif len(self.heard) < MOST_HEARD:
             self.heard += data
+        if self.bucket and not self.bucket.take(len(data)):
+            self._transport.abort()
+            return
         self._handler.data_received(data)
 
     def eof_received(self) -> None:

@@ -11,18 +11,24 @@ from typing import Any
 from aiohttp import web
 
 from server.answer import READ_LIMIT, Answer
-from server.guard import READERS
+from server.checks import BY_TICKET, is_token
 from server.ledger import LEDGER
 from server.order import from_query, once, order
 from server.push import nothing_left
+from server.readers import READERS
 from server.refusal import Refusal
+from server.sessions import SESSIONS
 from server.settings import SETTINGS
 from server.store import STORE
+from server.tickets import TICKETS
 from server.transports import TRANSPORTS, Transport
 from server.wire import cursor_of, to_json
 
-READER_FIELDS = ("cursor", "reader", "format")
+READER_FIELDS = ("cursor", "reader", "format", "ticket")
 """What a reader says in the query, beside the fields of an order."""
+
+LIVE = "live"
+"""What a ticket may be for beside a transport."""
 
 LOCATION = web.RequestKey("location", str)
 
@@ -30,15 +36,13 @@ LOCATION = web.RequestKey("location", str)
 async def start(request: web.Request) -> web.Response:
     """`POST /answers`: start an answer and say where each transport reads it.
 
-    JSON only: a page of another site cannot send that content type without asking first (Fetch 3.2.2, CORS preflight).
+    A browser that has our cookie starts it as its own: only with that cookie is it read, stopped and inspected.
     """
-    if request.content_type != "application/json":
-        raise Refusal(415, "Send the fields as JSON, with Content-Type: application/json.")
     fields = await _json_object(request)
     record = fields.pop("record", False)
     if not isinstance(record, bool):
         raise Refusal(400, "record must be true or false.")
-    answer = request.app[STORE].start(order(fields, request.app[SETTINGS]))
+    answer = request.app[STORE].start(order(fields, request.app[SETTINGS]), _asker(request))
     if record:
         request.app[LEDGER].recorder.start(answer)
     links = {name: f"/answers/{answer.id}/{name}" for name in TRANSPORTS}
@@ -99,7 +103,7 @@ async def start_and_read(request: web.Request) -> web.StreamResponse:
     fields = from_query((name, value) for name, value in request.query.items() if name not in READER_FIELDS)
     source = order(fields, request.app[SETTINGS])
     with request.app[READERS].one_more():
-        answer = request.app[STORE].start(source)
+        answer = request.app[STORE].start(source, _asker(request))
         request.app[LEDGER].begin(request, answer, request.match_info["transport"])
         request[LOCATION] = f"/answers/{answer.id}/{request.match_info['transport']}"
         try:
@@ -108,6 +112,31 @@ async def start_and_read(request: web.Request) -> web.StreamResponse:
             request.app[STORE].stop(answer)
             del request[LOCATION]
             raise
+
+
+async def ticket(request: web.Request) -> web.Response:
+    """`POST /tickets`: a ticket to read one answer over one transport, once, for a client that can send no header.
+
+    The fields are `answer`, its id, and `transport`, or `live` for its ledger.
+    """
+    fields = await _json_object(request)
+    if strange := fields.keys() ^ {"answer", "transport"}:
+        raise Refusal(400, f"A ticket is for an answer and a transport, and {min(strange)[:40]!r} is wrong or missing.")
+    if fields["transport"] not in (*TRANSPORTS, LIVE) or not isinstance(fields["answer"], str):
+        raise Refusal(400, f"answer must be an id, and transport one of {', '.join((*TRANSPORTS, LIVE))}.")
+    answer = request.app[STORE].find(fields["answer"], _asker(request))
+    word = request.app[TICKETS].issue(answer.id, fields["transport"])
+    return json_response({"ticket": word, "expires_s": request.app[SETTINGS].ticket_s}, status=201)
+
+
+async def sign_in(request: web.Request) -> web.Response:
+    """`POST /sessions`: exchange the access token for a session cookie, which every later request carries."""
+    fields = await _json_object(request)
+    if not is_token(request, str(fields.get("token", ""))):
+        raise Refusal(401, "That is not the access token that this server was started with.", defence="token")
+    response = web.Response(status=204, headers={"Cache-Control": "no-store"})
+    request.app[SESSIONS].begin(request, response)
+    return response
 
 
 async def transports(request: web.Request) -> web.Response:
@@ -152,9 +181,11 @@ def add_routes(app: web.Application) -> None:
     app.router.add_delete("/answers/{id}", stop)
     # HEAD would wait for a stream, or start an answer, to throw it away.
     app.router.add_get("/answers/{id}/{transport}", read, allow_head=False)
+    app.router.add_post("/tickets", ticket)
+    app.router.add_post("/sessions", sign_in)
     app.router.add_get("/transports", transports)
     app.router.add_get("/healthz", healthz)
-    app.router.add_get("/{transport:(?!answers$)[^/]+}", start_and_read, allow_head=False)
+    app.router.add_get("/{transport:(?!answers$|tickets$|sessions$)[^/]+}", start_and_read, allow_head=False)
 
 
 async def _json_object(request: web.Request) -> dict[str, Any]:
@@ -176,8 +207,12 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
 
 
 def answer_of(request: web.Request) -> Answer:
-    """The answer that the path names. Raises Refusal 404."""
-    return request.app[STORE].find(request.match_info["id"])
+    """The answer that the path names, if it is the asker's or has no owner. Raises Refusal 404."""
+    return request.app[STORE].find(request.match_info["id"], _asker(request), bool(request.get(BY_TICKET)))
+
+
+def _asker(request: web.Request) -> str | None:
+    return request.app[SESSIONS].owner_of(request)
 
 
 def _transport(request: web.Request) -> Transport:

@@ -9,9 +9,9 @@ import pytest
 
 from clients import CLIENTS
 from clients.chunk import Client
-from lab.subject import certificate
 from server.app import serving
 from server.settings import Settings
+from server.tls import certificate
 from server.transports import TRANSPORTS
 
 Links = dict[str, str]

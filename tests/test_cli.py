@@ -187,7 +187,8 @@ def test_every_setting_is_a_flag_with_its_meaning_and_default() -> None:
     shown = " ".join(out.split())
     for setting in FLAGS:
         flag = "--" + setting.name.replace("_", "-")
-        assert f" {flag} X {setting.metadata['help']} (default: {setting.default})" in shown
+        value = "" if isinstance(setting.default, bool) else " X"
+        assert f" {flag}{value} {setting.metadata['help']} (default: {setting.default})" in shown
 
 
 def test_a_flag_is_the_setting_it_names() -> None:
@@ -204,6 +205,87 @@ def test_a_certificate_that_cannot_be_used_is_said(
     code, out, err = run("-m", "server", "--port", "0", "--certfile", str(files[cert]), "--keyfile", str(files[key]))
     assert (code, out) == (1, "")
     assert "cannot be used for TLS" in err
+
+
+TOKEN = "correct-horse-battery-staple"  # noqa: S105 - of servers that live for a test
+
+
+@pytest.fixture(scope="module")
+def own_tls() -> Iterator[tuple[str, str]]:
+    """The address of a server with a certificate of its own making, and the file that it tells to trust."""
+    with serving("--tls", "--first-token-ms", "1", "--token-ms", "1") as (process, url):
+        assert process.stderr
+        said = process.stderr.readline() + process.stderr.readline()
+        named = re.search(r"--cafile (\S+);", said)
+        assert named, said
+        yield url, named[1]
+
+
+def test_a_certificate_of_its_own_making_is_gone_with_the_server() -> None:
+    with serving("--tls") as (process, _):
+        assert process.stderr
+        named = re.search(r"--cacert (\S+)", process.stderr.readline())
+        assert named
+        assert Path(named[1]).exists()
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+    assert not Path(named[1]).parent.exists()
+
+
+@pytest.mark.parametrize("name", [*CLIENTS, "race"])
+def test_a_client_reads_over_tls_what_it_was_told_to_trust_and_nothing_else(
+    own_tls: tuple[str, str], name: str
+) -> None:
+    url, cafile = own_tls
+    assert url.startswith("https://")
+    code, _, _ = run("-m", "clients", name, "--server", url, "--cafile", cafile)
+    assert code == 0
+    code, out, err = run("-m", "clients", name, "--server", url)
+    assert (code, out) == (1, "")
+    assert "cannot be trusted" in err
+    assert "--cafile" in err
+
+
+def test_a_client_shows_the_token_that_it_was_given() -> None:
+    with serving("--token", TOKEN, "--first-token-ms", "1", "--token-ms", "1") as (_, url):
+        assert run("-m", "clients", "race", "--server", url, "--token", TOKEN)[0] == 0
+        code, out, err = run("-m", "clients", "sse", "--server", url)
+        assert (code, out) == (1, "")
+        assert "not open to all" in err
+
+
+def test_the_token_can_come_from_where_other_users_cannot_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUSHLAB_TOKEN", TOKEN)
+    with serving("--first-token-ms", "1", "--token-ms", "1") as (_, url):
+        assert get(url, "/transports").status_code == 401
+        assert run("-m", "clients", "sse", "--server", url)[0] == 0
+    _, out, _ = run("-m", "server", "--help")
+    assert TOKEN not in out
+
+
+def test_with_a_token_it_may_listen_beyond_loopback_and_says_what_that_means() -> None:
+    with serving("--host", "0.0.0.0", "--token", TOKEN) as (process, url):  # noqa: S104 - with a token
+        assert process.stderr
+        said = [process.stderr.readline() for _ in range(3)]
+        assert "open to the network" in said[1]
+        assert "Without --tls" in said[2]
+        assert get(url.replace("0.0.0.0", "127.0.0.1"), "/transports").status_code == 401  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--token", "short"], "--token is too short"),
+        (["--token", "with spaces in it it is none"], "ASCII without spaces"),
+        (["--host", "0.0.0.0"], "is not loopback"),  # noqa: S104 - which is refused
+        (["--tls", "--certfile", "a", "--keyfile", "b"], "give either of them"),
+        (["--keepalive-s", "3630"], "must not be 3630"),
+    ],
+)
+def test_what_would_open_the_server_to_others_is_wrong_usage(arguments: list[str], part: str) -> None:
+    code, out, err = run("-m", "server", "--port", "0", *arguments)
+    assert (code, out) == (2, "")
+    assert part in err
 
 
 # The clients.

@@ -8,7 +8,7 @@ connections, whose CPU is taken off that of the typing.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -37,7 +37,9 @@ Watch = Callable[[str, float, float], None]
 async def measure(crowd: Crowd, watch: Watch) -> dict[str, Any]:
     """One run. Raises SubjectDied or LoadDied, in a sentence."""
     room = crowd.readers + 10
-    settings = Settings(max_answers=room, max_readers=room, hold_s=QUIET_S, heartbeat_s=QUIET_S, keepalive_s=QUIET_S)
+    quiet = Settings(max_answers=room, max_readers=room, hold_s=QUIET_S, heartbeat_s=QUIET_S, keepalive_s=QUIET_S)
+    # All readers share one address.
+    settings = replace(quiet, max_address_connections=4 * room, address_requests_per_s=10**6)
     async with load_processes(crowd.processes) as processes, serving(settings) as subject:
         try:
             return await _run(crowd, subject, processes, watch)

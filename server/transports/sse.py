@@ -4,6 +4,7 @@ The one thing to notice: every event carries its cursor as `id`. A browser whose
 own and sends the last id back, so resuming costs us nothing but to read that header (wire.cursor_of).
 """
 
+import random
 import re
 
 from aiohttp import web
@@ -47,7 +48,11 @@ async def sse(request: web.Request, answer: Answer, cursor: int) -> web.StreamRe
     form = request.query.get("format", "json")
     if form not in ("json", "plain"):
         raise Refusal(400, f"format must be json or plain, not {form[:40]!r}.")
+    settings = request.app[SETTINGS]
     if form == "plain":
+        if settings.pad_bytes:
+            raise Refusal(400, "This server pads its frames (--pad-bytes), which bare text has no place for. Use json.")
         return await stream(request, answer, cursor, plain_frame, b"", HEADERS)
-    prelude = b"retry: %d\n" % request.app[SETTINGS].retry_ms
+    # At random up to twice as long: readers that were all cut at once must not all come back at once.
+    prelude = b"retry: %d\n" % (settings.retry_ms * random.uniform(1, 2))  # noqa: S311 - not a secret
     return await stream(request, answer, cursor, frame, prelude, HEADERS)

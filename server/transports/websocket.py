@@ -11,8 +11,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from server.answer import Answer
 from server.push import messages
-from server.refusal import Refusal
-from server.settings import SETTINGS
+from server.sockets import open_socket
 from server.store import STORE
 from server.wire import encode, to_json
 
@@ -23,19 +22,7 @@ frame = encode  # a text message is the chunk and nothing else
 
 async def websocket(request: web.Request, answer: Answer, cursor: int) -> web.StreamResponse:
     """Send a message for each chunk; a message `{"stop":true}` stops the answer."""
-    settings = request.app[SETTINGS]
-    socket = web.WebSocketResponse(
-        compress=settings.deflate,  # off: it keeps a window for each connection, and its shared context leaks repeats
-        heartbeat=settings.heartbeat_s,
-        max_msg_size=settings.max_message_bytes,
-    )
-    if not socket.can_prepare(request):
-        raise Refusal(
-            426,
-            "This is a WebSocket: connect with ws:// and a WebSocket client, or read the answer at /sse instead.",
-            {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"},  # RFC 9110 §15.5.22
-        )
-    await socket.prepare(request)
+    socket = await open_socket(request, "read the answer at /sse instead")
     async with asyncio.TaskGroup() as group:
         listening = group.create_task(_listen(request, answer, socket))
         await messages(request, answer, cursor, frame, socket)

@@ -87,8 +87,10 @@ async def new_context(browser: Browser, url: str, heard: list[str]) -> OpenConte
         page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: heard.append(str(error)))
 
-    async def open_one(locale: str = "en") -> BrowserContext:
-        context = await browser.new_context(base_url=url, locale=locale, reduced_motion="reduce")
+    async def open_one(locale: str = "en", ignore_https_errors: bool = False) -> BrowserContext:
+        context = await browser.new_context(
+            base_url=url, locale=locale, reduced_motion="reduce", ignore_https_errors=ignore_https_errors
+        )
         await context.add_init_script(REPORT_VIOLATIONS)
         context.on("page", listen)
         return context
@@ -101,8 +103,8 @@ async def open_context(new_context: OpenContext, complaints: list[str]) -> Async
     """Opens a fresh profile, for tests that use up its connections, turn its clock or listen in."""
     contexts: list[BrowserContext] = []
 
-    async def open_one(locale: str = "en") -> BrowserContext:
-        contexts.append(await new_context(locale))
+    async def open_one(locale: str = "en", ignore_https_errors: bool = False) -> BrowserContext:
+        contexts.append(await new_context(locale, ignore_https_errors))
         return contexts[-1]
 
     yield open_one

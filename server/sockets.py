@@ -1,0 +1,32 @@
+"""Opening a WebSocket the way all of this server's are opened.
+
+The one thing to notice: what comes up is bounded in every way that there is. One message may be too long, and there may
+be too many of those that are none: pings, and fragments without an end.
+"""
+
+from aiohttp import web
+
+from server.ledger import Meter
+from server.limits import upstream
+from server.refusal import Refusal
+from server.settings import SETTINGS
+
+
+async def open_socket(request: web.Request, otherwise: str) -> web.WebSocketResponse:
+    """The open socket. Raises Refusal 426 when this is no request for one; `otherwise` says what to do then."""
+    settings = request.app[SETTINGS]
+    socket = web.WebSocketResponse(
+        compress=settings.deflate,  # off: it keeps a window for each connection, and its shared context leaks repeats
+        heartbeat=settings.heartbeat_s,
+        max_msg_size=settings.max_message_bytes,
+    )
+    if not socket.can_prepare(request):
+        raise Refusal(
+            426,
+            f"This is a WebSocket: connect with ws:// and a WebSocket client, or {otherwise}.",
+            {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"},  # RFC 9110 §15.5.22
+        )
+    await socket.prepare(request)
+    if isinstance(meter := request.protocol.access_logger, Meter):
+        meter.bound_upstream(upstream(request))
+    return socket
