@@ -18,14 +18,18 @@ class Defence:
     """The requirement of OWASP ASVS 5.0 that asks for it, if there is one."""
     cwe: int
     """The weakness that is left without it (Common Weakness Enumeration)."""
+    flag: str | None = None
+    """The flag of `python -m server` that asks for it; without one it is always there, and no flag takes it away."""
     ships: bool = True
     """Whether this server has it; else it is in the lab, to be compared with what the server has."""
 
 
 DEFENCES: dict[str, Defence] = {
     # What crosses the wire.
-    "tls": Defence("TLS", "reading and changing what is on its way", "12.2.1", 319),
-    "padding": Defence("Frames padded to a bucket", "telling the length of a token from that of its record", None, 203),
+    "tls": Defence("TLS", "reading and changing what is on its way", "12.2.1", 319, "--tls"),
+    "padding": Defence(
+        "Frames padded to a bucket", "telling the length of a token from that of its record", None, 203, "--pad-bytes"
+    ),
     "random-padding": Defence("Frames padded at random", "the same, a little", None, 203, ships=False),
     "batching": Defence("Several tokens in one frame", "the same, for single tokens", None, 203, ships=False),
     "steady-pace": Defence("Tokens let go at a steady pace", "telling tokens by their gaps", None, 203, ships=False),
@@ -43,7 +47,7 @@ DEFENCES: dict[str, Defence] = {
     ),
     "session": Defence("Answers belong to a session", "reading an answer whose id became known", "8.2.2", 639),
     "random-ids": Defence("Ids of 128 random bits", "guessing the id of an answer", "11.5.1", 340),
-    "token": Defence("Access token", "use by whoever reaches the port, beyond loopback", "8.2.1", 306),
+    "token": Defence("Access token", "use by whoever reaches the port, beyond loopback", "8.2.1", 306, "--token"),
     "ticket": Defence("Tickets for one use", "tokens in addresses, which end up in logs", "14.2.1", 598),
     "redaction": Defence("Redacted log", "reading ids and tickets in the log", "16.2.5", 532),
     "referrer-policy": Defence("Referrer-Policy", "addresses that travel to other sites", "3.4.5", 200),

@@ -18,17 +18,23 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from server.anatomy import Part, anatomy, by_kind
 from server.answer import Answer
 from server.ledger import LEDGER, Ledger
+from server.limits import LIMITS
+from server.push import written
 from server.readers import READERS
 from server.recording import Exchange, now_ms
 from server.refusal import Refusal
 from server.sockets import open_socket
 from server.views import answer_of, json_response
-from server.wire import to_json
+from server.wire import cursor_of, to_json
 
 LIVE_S = 0.2
 """How often the ledger's watchers are told what has changed."""
 CLOCK_S = 0.02
 """How soon a watcher's next question is answered, or one that asks without end would leave no time for others."""
+MOST_ENTRIES = 10_000
+"""Of a timeline in one response."""
+ENTRIES_PER_REQUEST = 100
+"""Entries that take about as long as a whole other request: a longer timeline counts as several."""
 LINGER_S = 1.0
 """How long after the last change, once the answer has ended: a poller may be between two requests."""
 
@@ -37,13 +43,17 @@ async def timeline(request: web.Request) -> web.Response:
     """`GET /answers/{id}/timeline`: for each entry when it was due and when it was appended.
 
     Milliseconds of the machine's monotonic clock, which other processes of this machine share (on Linux and macOS).
+    With `?cursor=N` those after it; a response holds the first MOST_ENTRIES of them, and says whether there are more.
     """
-    answer = answer_of(request)
+    answer, cursor = answer_of(request), cursor_of(request)
+    part = answer.entries[cursor : cursor + MOST_ENTRIES]
+    request.app[LIMITS].admit(request, len(part) / ENTRIES_PER_REQUEST)
     entries = [
         {"cursor": at, "text": entry.token, "due_ms": _ms(entry.due), "appended_ms": _ms(entry.appended)}
-        for at, entry in enumerate(answer.entries, 1)
+        for at, entry in enumerate(part, cursor + 1)
     ]
-    return json_response({"clock": "monotonic", "started_ms": _ms(answer.started), "entries": entries})
+    more = cursor + len(part) < answer.cursor
+    return json_response({"clock": "monotonic", "started_ms": _ms(answer.started), "entries": entries, "more": more})
 
 
 async def ledger(request: web.Request) -> web.Response:
@@ -62,11 +72,11 @@ async def live(request: web.Request) -> web.StreamResponse:
     with request.app[READERS].one_more():
         socket = await open_socket(request, "read the ledger once at /ledger")
         async with asyncio.TaskGroup() as group:
-            listening = group.create_task(_listen(socket, watcher))
+            listening = group.create_task(_listen(request, socket, watcher))
             with suppress(ConnectionError):
-                await _tell(socket, watcher)
+                await _tell(request, socket, watcher)
             listening.cancel()
-        await socket.close()
+        await written(request, socket.close())
     return socket
 
 
@@ -168,25 +178,26 @@ class Watcher:
         return new
 
 
-async def _tell(socket: web.WebSocketResponse, watcher: Watcher) -> None:
+async def _tell(request: web.Request, socket: web.WebSocketResponse, watcher: Watcher) -> None:
     """Until the answer has ended and nobody reads it any more, or the watcher is gone."""
     last_news = time.monotonic()
     while not socket.closed:
         if news := watcher.news():
             last_news = time.monotonic()
-            await socket.send_str(news)
+            await written(request, socket.send_str(news))
         elif watcher.answer.done and time.monotonic() - last_news > LINGER_S:
             return
         await asyncio.sleep(LIVE_S)
 
 
-async def _listen(socket: web.WebSocketResponse, watcher: Watcher) -> None:
+async def _listen(request: web.Request, socket: web.WebSocketResponse, watcher: Watcher) -> None:
     async for message in socket:
         clock = _clock(message)
         if clock is None:
-            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b'the only message is {"clock":NUMBER}')
+            refusal = socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b'the only message is {"clock":NUMBER}')
+            await written(request, refusal)
             return
-        await socket.send_str(watcher.all(clock))
+        await written(request, socket.send_str(watcher.all(clock)))
         await asyncio.sleep(CLOCK_S)
 
 

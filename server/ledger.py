@@ -189,6 +189,8 @@ class Meter(AbstractAccessLogger):
         """From now on drop the connection as soon as more comes up than the bucket gives."""
         if self._tap:
             self._tap.bucket = bucket
+            if not bucket.take(self._tap.bytes_up - self._booked.bytes_up):  # what came right behind the request
+                self._tap.abort()
 
     def _count(self) -> Counters | None:
         if not (self._tap and self._socket):

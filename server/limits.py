@@ -28,6 +28,11 @@ class Bucket:
         self._rate, self._burst, self._clock = rate, burst, clock
         self._left, self._filled = burst, clock()
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing was taken that has not come back."""
+        return self.take(0) and self._left >= self._burst
+
     def take(self, amount: float = 1) -> bool:
         """Take so much, if there is so much; what was refused is not taken."""
         now = self._clock()
@@ -50,7 +55,7 @@ class Address:
 
 
 class Limits:
-    """All addresses that have a connection. One that has none is forgotten: connecting anew costs more than waiting."""
+    """All addresses that have a connection, or had one a moment ago."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -61,10 +66,10 @@ class Limits:
         """Keep to the limits from now on."""
         watch(server, self._made, self._lost)
 
-    def admit(self, request: web.Request) -> None:
-        """Raise Refusal 429 when the request is one too many of its address."""
+    def admit(self, request: web.Request, cost: float = 1) -> None:
+        """Raise Refusal 429 when the request is one too many of its address. A dear one counts as several."""
         address = self._addresses.get(self._peers.get(request.protocol, ""))
-        if address and not address.requests.take():
+        if address and not address.requests.take(cost):
             most = self._settings.address_requests_per_s
             raise Refusal(
                 429,
@@ -88,10 +93,18 @@ class Limits:
         name = self._peers.pop(handler, None)
         if name is None:
             return
-        address = self._addresses[name]
-        address.connections -= 1
-        if not address.connections:
+        self._addresses[name].connections -= 1
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        """Forget an address that has no connection, but not what it has taken: else it would come back for more."""
+        address = self._addresses.get(name)
+        if not address or address.connections:
+            return
+        if address.requests.full:
             del self._addresses[name]
+        else:
+            asyncio.get_running_loop().call_later(BURST_S, self._forget, name)
 
     def _give_up_on_silence(self, transport: asyncio.Transport) -> None:
         """Have the kernel drop the connection when nothing is acknowledged for so long (RFC 5482, Linux tcp(7))."""

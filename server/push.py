@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
-from aiohttp import WSMsgType, web
+from aiohttp import HttpVersion11, WSMsgType, web
 
 from server.answer import Answer, Chunk
 from server.ledger import delivered
 from server.padding import padded
 from server.settings import SETTINGS, Settings
+from server.sockets import open_socket
 
 Frame = Callable[[Chunk], bytes]
 
@@ -35,9 +36,22 @@ async def reply(request: web.Request, cursor: int, chunk: Chunk, frame: Frame) -
     response = web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
     with suppress(ConnectionError):
         await response.prepare(request)
-        await response.write_eof()
-        delivered(request, cursor, chunk)
+        if await written(request, response.write_eof()):
+            delivered(request, cursor, chunk)
     return response
+
+
+async def written(request: web.Request, writing: Awaitable[object]) -> bool:
+    """Whether it could be written before the write deadline; otherwise the connection is gone now, or given up."""
+    try:
+        async with asyncio.timeout(request.app[SETTINGS].write_s):
+            await writing
+    except ConnectionError:
+        return False
+    except TimeoutError:
+        _give_up(request)
+        return False
+    return True
 
 
 async def push(
@@ -51,13 +65,7 @@ async def push(
             async with asyncio.timeout(settings.heartbeat_s):
                 await answer.wait(cursor)
         chunk = answer.read(cursor)  # without news, its text is empty: that is the heartbeat
-        try:
-            async with asyncio.timeout(settings.write_s):
-                await send(shape(frame(chunk), settings))
-        except ConnectionError:
-            return
-        except TimeoutError:
-            _give_up(request)
+        if not await written(request, send(shape(frame(chunk), settings))):
             return
         delivered(request, cursor, chunk)
         cursor = chunk.cursor
@@ -71,11 +79,13 @@ async def stream(
     An empty chunk follows the prelude at once: the reader knows that it is connected, and where to resume.
     """
     response = web.StreamResponse(headers=STREAM_HEADERS | dict(headers))
+    if request.version < HttpVersion11:  # it knows no chunks: without a length, only closing tells the end
+        response.force_close()
     await response.prepare(request)
-    with suppress(ConnectionError):
-        await response.write(prelude + frame(Chunk(cursor, "")))
+    first = shape(frame(Chunk(cursor, "")), request.app[SETTINGS])
+    if await written(request, response.write(prelude + first)):
         await push(request, answer, cursor, frame, response.write)
-        await response.write_eof()
+        await written(request, response.write_eof())
     return response
 
 
@@ -95,11 +105,10 @@ async def nothing_left(request: web.Request) -> web.StreamResponse:
 
     A WebSocket handshake cannot be answered 204 without failing, so it is accepted and closed with 1000.
     """
-    socket = web.WebSocketResponse(compress=False, max_msg_size=request.app[SETTINGS].max_message_bytes)
-    if not socket.can_prepare(request):
+    if not web.WebSocketResponse().can_prepare(request):
         return web.Response(status=204)
-    await socket.prepare(request)
-    await socket.close()
+    socket = await open_socket(request, "")
+    await written(request, socket.close())
     return socket
 
 

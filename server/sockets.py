@@ -19,6 +19,7 @@ async def open_socket(request: web.Request, otherwise: str) -> web.WebSocketResp
         compress=settings.deflate,  # off: it keeps a window for each connection, and its shared context leaks repeats
         heartbeat=settings.heartbeat_s,
         max_msg_size=settings.max_message_bytes,
+        writer_limit=0,  # 64 KiB and more are queued for each reader by default
     )
     if not socket.can_prepare(request):
         raise Refusal(

@@ -230,12 +230,24 @@ async def test_the_timeline_has_an_entry_for_each_token_and_the_end(http: aiohtt
     links = await start(text="够钟👨‍👩‍👧")
     await read(CLIENTS["whole"], links["whole"])
     timeline = await state_of(http, links["self"] + "/timeline")
-    assert timeline.keys() == {"clock", "started_ms", "entries"}
-    assert timeline["clock"] == "monotonic"
+    assert timeline.keys() == {"clock", "started_ms", "entries", "more"}
+    assert (timeline["clock"], timeline["more"]) == ("monotonic", False)
     assert [entry["text"] for entry in timeline["entries"]] == ["够", "钟", "👨‍👩‍👧", ""]
     assert [entry["cursor"] for entry in timeline["entries"]] == [1, 2, 3, 4]
     for entry in timeline["entries"]:
         assert timeline["started_ms"] <= entry["due_ms"] <= entry["appended_ms"]
+
+
+async def test_a_long_timeline_comes_in_parts(http: aiohttp.ClientSession, start: Start) -> None:
+    links = await start(text="x" * 10_000, repeat=2)
+    await read(CLIENTS["whole"], links["whole"])
+    first = await state_of(http, links["self"] + "/timeline")
+    assert (len(first["entries"]), first["more"]) == (10_000, True)
+    rest = await state_of(http, links["self"] + "/timeline?cursor=10000")
+    assert [entry["cursor"] for entry in rest["entries"]] == [*range(10_001, 20_002)][: len(rest["entries"])]
+    assert rest["more"] is True
+    last = await state_of(http, links["self"] + "/timeline?cursor=20000")
+    assert ([entry["text"] for entry in last["entries"]], last["more"]) == ([""], False)
 
 
 async def test_stopping_twice_is_fine_and_changes_nothing(http: aiohttp.ClientSession, start: Start) -> None:
@@ -845,3 +857,15 @@ async def test_a_websocket_is_pinged_and_answers_pings(http: aiohttp.ClientSessi
         await ws.ping(b"are you there")
         pong = await ws.receive(10)
         assert (pong.type, pong.data) == (aiohttp.WSMsgType.PONG, b"are you there")
+
+
+@pytest.mark.parametrize("path", ["/sse", "/iframe"])
+async def test_a_stream_to_a_reader_of_http_1_0_ends_by_closing_even_if_it_asks_to_keep_it_open(
+    server: str, path: str
+) -> None:
+    reader, writer = await asyncio.open_connection(urlsplit(server).hostname, urlsplit(server).port)
+    writer.write(f"GET {path}?text=a HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n".encode())
+    body = await asyncio.wait_for(reader.read(), 10)
+    assert b'"done":"finished"' in body
+    writer.close()
+    await writer.wait_closed()

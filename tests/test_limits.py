@@ -85,6 +85,36 @@ async def test_requests_without_end_from_one_address_are_refused_and_others_are_
     assert 429 in statuses
 
 
+async def test_who_comes_back_gets_no_second_burst(server: str, settings: Settings) -> None:
+    served = 0
+    for _ in range(settings.address_requests_per_s * BURST_S * 3):
+        async with (
+            aiohttp.TCPConnector(local_addr=GREEDY) as connector,
+            aiohttp.ClientSession(server, connector=connector) as http,
+            http.get("/healthz") as response,
+        ):
+            served += response.status == 200
+            if response.status == 429:
+                break
+    else:
+        pytest.fail(f"{served} requests were served")
+
+
+async def test_a_dear_request_counts_as_several(settings: Settings) -> None:
+    settings = replace(settings, first_token_ms=0, token_ms=0, address_requests_per_s=100)
+    async with serving(settings) as url, aiohttp.ClientSession(url) as http:
+        async with http.post("/answers", json={"text": "x" * 10_000}) as response:
+            answer, whole = response.headers["Location"], (await response.json())["links"]["whole"]
+        async with http.get(whole) as response:
+            await response.read()
+        statuses = []
+        for _ in range(3):
+            async with http.get(f"{answer}/timeline") as response:
+                statuses.append(response.status)
+    assert statuses[0] == 200
+    assert 429 in statuses
+
+
 async def test_connections_without_end_from_one_address_are_closed_and_others_are_served(
     http: aiohttp.ClientSession, server: str, settings: Settings
 ) -> None:
@@ -125,6 +155,23 @@ async def _ping_without_end(socket: aiohttp.ClientWebSocketResponse) -> None:
     for _ in range(1000):
         await socket.ping(b"x" * 100)
         await asyncio.sleep(0)
+
+
+async def test_what_comes_right_behind_the_handshake_counts_as_well(server: str) -> None:
+    settings = Settings(port=0, first_token_ms=60_000, upstream_bytes_per_s=64)
+    async with serving(settings) as url:
+        reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
+        handshake = (
+            "GET /websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        writer.write(handshake.encode() + b"\x89\x80\x00\x00\x00\x00" * 5000)
+        try:
+            pongs = (await asyncio.wait_for(reader.read(-1), 10)).count(b"\x8a\x00")
+        except ConnectionError:
+            pongs = 0
+        assert pongs < 5000
+        writer.close()
 
 
 async def test_a_silent_peer_is_given_up_by_the_kernel(server: str, settings: Settings) -> None:

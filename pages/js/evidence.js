@@ -172,6 +172,17 @@ function verdict() {
   return document.querySelector('[data-status]').textContent;
 }
 
-function timelineOf(id) {
-  return reach(`/answers/${id}/timeline`).then((response) => response.json()).catch(() => null);
+// The whole timeline, a part at a time; null where it cannot be had.
+async function timelineOf(id) {
+  const entries = [];
+  try {
+    for (;;) {
+      const response = await reach(`/answers/${id}/timeline?cursor=${entries.length}`);
+      const part = await response.json();
+      entries.push(...part.entries);
+      if (!part.more) return { ...part, entries };
+    }
+  } catch {
+    return null;
+  }
 }

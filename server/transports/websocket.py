@@ -10,7 +10,7 @@ import json
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from server.answer import Answer
-from server.push import messages
+from server.push import messages, written
 from server.sockets import open_socket
 from server.store import STORE
 from server.wire import encode, to_json
@@ -27,7 +27,7 @@ async def websocket(request: web.Request, answer: Answer, cursor: int) -> web.St
         listening = group.create_task(_listen(request, answer, socket))
         await messages(request, answer, cursor, frame, socket)
         listening.cancel()  # close reads the peer's close frame itself, and would not wait for it beside a reader
-    await socket.close()
+    await written(request, socket.close())
     return socket
 
 
@@ -35,7 +35,8 @@ async def _listen(request: web.Request, answer: Answer, socket: web.WebSocketRes
     """Read until the connection closes, whichever side closes it. Pings are answered by reading them."""
     async for message in socket:
         if not _is_stop(message):
-            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b'the only message is {"stop":true}')
+            refusal = socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b'the only message is {"stop":true}')
+            await written(request, refusal)
             return
         request.app[STORE].stop(answer)
 
