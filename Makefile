@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check transcripts screenshot figures clean
+.PHONY: help run test check transcripts screenshot figures security clean
 
 help:
 	@echo "make run [PORT=8000]   start the server and open its page"
@@ -13,6 +13,7 @@ help:
 	@echo "make transcripts       record the transcripts in docs/wire.md anew"
 	@echo "make screenshot        take the README's pictures of the page anew"
 	@echo "make figures           measure what docs/figures.md shows anew; leave the machine alone meanwhile"
+	@echo "make security          run all attacks and write what docs/security.md shows anew, with the report"
 
 # Ctrl-C is the ordinary way to end the server, so its exit code 130 is no failure here.
 run: $(VENV)/run
@@ -37,6 +38,11 @@ screenshot: $(VENV)/test
 figures: $(VENV)/test
 	$(BIN)/python -m lab overhead --out docs/figures
 	$(BIN)/python -m tests.figures
+
+security: $(VENV)/test
+	@$(BIN)/python -m tests.system
+	$(BIN)/python -m lab security --out docs/security
+	$(BIN)/python -m tests.defences
 
 clean:
 	rm -rf $(VENV)

@@ -18,6 +18,10 @@ from rich.console import Console
 from lab import compare, load, overhead
 from lab.experiment import carry_out, failed
 from lab.result import BadResult, read
+from lab.security import experiment as security
+from lab.security.gallery import show as gallery
+from lab.security.probes import PROBES
+from server.defences import DEFENCES
 from server.sources.typewriter import UNITS
 from server.transports import TRANSPORTS
 
@@ -37,6 +41,14 @@ def _overhead(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int
 def _load(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
     parameters = _parameters(parser, load.Parameters(), given)
     return carry_out("load", _command(), parameters, partial(load.load, parameters), given.out)
+
+
+def _security(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    if given.show:
+        return gallery.main()
+    parameters = _parameters(parser, security.Parameters(), given)
+    measure = partial(security.security, parameters, given.out)
+    return carry_out("security", _command(), parameters, measure, given.out)
 
 
 def _compare(_parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
@@ -109,17 +121,36 @@ def command_line() -> argparse.ArgumentParser:
     _add(crowd, load.Parameters(), "--processes", int, "processes that read; more only where there are more cores")
     _add(crowd, load.Parameters(), "--objective-ms", float, "lag that 95 of 100 tokens must keep to")
 
+    attacks = kinds.add_parser("security", help="attacks on every transport, with each defence taken away and in place")
+    attacks.set_defaults(act=_security)
+    for flag, names, meaning in (
+        ("--probe", PROBES, "attacks to try"),
+        ("--transport", TRANSPORTS, "transports to try them on"),
+        ("--defence", DEFENCES, "defences to judge"),
+    ):
+        attacks.add_argument(
+            flag, type=_one_of(names), nargs="+", metavar="X", help=f"{meaning}: {', '.join(names)} (default: all)"
+        )
+    attacks.add_argument(
+        "--show", action="store_true", help="serve them to be played in a browser, side by side, for 15 minutes"
+    )
+    _add_out(attacks)
+
     for experiment, default in ((alone, overhead.Parameters()), (crowd, load.Parameters())):
         _add(experiment, default, "--transports", _one_of(TRANSPORTS), "which of them to measure", many=True)
         _add(experiment, default, "--runs", int, "how often each is measured")
         _add(experiment, default, "--seed", int, "of the order of the runs")
-        experiment.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="default: %(default)s")
+        _add_out(experiment)
 
     two = kinds.add_parser("compare", help="what changed between two results, beyond noise")
     two.set_defaults(act=_compare)
     two.add_argument("a", type=Path, help="a result.json, or its folder")
     two.add_argument("b", type=Path, help="another one")
     return parser
+
+
+def _add_out(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="default: %(default)s")
 
 
 def _shown(value: Any) -> str:

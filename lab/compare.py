@@ -12,6 +12,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lab.report.changes import changes
 from lab.result import BadResult, Row, values
 from lab.sides import Setting, Settings, Side, number, quoted, settings
 from lab.spread import ENOUGH_RUNS, apart, interval, median
@@ -49,7 +50,6 @@ CHANCE = "Of 100 figures that are the same, about one looks changed: chance can 
 """2 of the 252 ways in which ten runs can be ordered have all of one side before the other."""
 SHOWN = 5
 """Changes that the summary names."""
-
 
 KINDS: dict[str, tuple[type, ...]] = {
     "variant": (str,),
@@ -111,10 +111,14 @@ class Comparison:
 
     pairs: Sequence[Pair]
     notes: Sequence[str]
+    attacks: str = ""
+    """What to say of two results that have no figures, but attacks."""
 
     @property
     def summary(self) -> str:
         """It all in one sentence, or two."""
+        if self.attacks:
+            return self.attacks
         if not self.pairs:
             return "The two results have no figure in common."
         changed = [pair for pair in self.pairs if pair.differs and pair.enough]
@@ -139,9 +143,13 @@ def _named(pairs: Sequence[Pair], what: str) -> str:
 
 def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> Comparison:
     """What is different in `b`. Raises Incomparable, and BadResult for a row that nothing can be told of."""
-    if differences := list(_differences(a, b)):
+    differences = "; ".join(_differences(a, b))
+    if a["experiment"] == b["experiment"] == "security":
+        unlike = [f"Not alike (first A, then B): {differences}."] * bool(differences)
+        return Comparison((), [*_about("A", a), *_about("B", b), *unlike], changes(a, b))
+    if differences:
         raise Incomparable(
-            f"These two results cannot be compared: {'; '.join(differences)} (first A, then B). "
+            f"These two results cannot be compared: {differences} (first A, then B). "
             "Measure both on one machine with the same command."
         )
     before, after = settings(_sound("A", a["rows"])), settings(_sound("B", b["rows"]))

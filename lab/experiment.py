@@ -1,34 +1,60 @@
-"""What all experiments share: measure, keep every run at once, and write what came of it.
+"""What all experiments share: measure, keep every row at once, and write what came of it.
 
 The one thing to notice: rows are on the disk as soon as they are measured. Ctrl-C, a dead server or a dead machine
 costs the run under way and nothing else.
 """
 
 import asyncio
+import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clients.chunk import Refused, StreamError
 from lab.environment import environment
 from lab.limits import Failure
+from lab.report import attacks, security
+from lab.report.headline import Document, runs
+from lab.report.matrix import matrix
 from lab.report.page import report
 from lab.report.table import table
-from lab.result import FILE, Row, document, replace_by, write
+from lab.result import EVIDENCE, FILE, Row, document, replace_by, write
+from lab.security import claims
 from lab.verdicts import verdicts
 
 Keep = Callable[[Row], None]
+"""What a row goes to, or an observation: a fact with an `id`, which is no row."""
 Measure = Callable[[Keep, Progress], Awaitable[None]]
 
 REPORT = "report.html"
 STOPS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+
+
+class Shown(NamedTuple):
+    """How what came of an experiment is judged and shown."""
+
+    verdicts: Callable[[Document], list[dict[str, str]]]
+    table: Callable[[Document], RenderableType]
+    report: Callable[[Document, Path], str]
+    """Its HTML; files that rows name are in that folder."""
+    counted: Callable[[Document], str]
+    """How much was measured, in words."""
+
+
+MEASURED = Shown(lambda found: verdicts(found["rows"]), table, lambda found, _folder: report(found), runs)
+SHOWN = {
+    "overhead": MEASURED,
+    "load": MEASURED,
+    "security": Shown(claims.of_document, matrix, security.report, attacks.counted),
+}
+"""By experiment."""
 
 
 class Stopped(Exception):
@@ -50,18 +76,21 @@ def carry_out(name: str, command: str, parameters: Any, measure: Measure, out: P
     except OSError as error:
         return failed(_unwritable(out, error))
     found = document(name, command, environment(), asdict(parameters))
-    code = 0
+    shown, code = SHOWN[name], 0
     try:
         asyncio.run(_measure(found, measure, out))
         found["complete"] = True
     except Stopped as stop:
-        code, found["note"] = stop.code, f"Stopped by {stop} after {_runs(found)}."
+        code, found["note"] = stop.code, f"Stopped by {stop} after {shown.counted(found)}."
     except (Failure, StreamError, Refused) as error:
-        code, found["note"] = 1, f"{error} That was after {_runs(found)}."
+        code, found["note"] = 1, f"{error} That was after {shown.counted(found)}."
     except OSError as error:
-        code, found["note"] = 1, f"The system refused: {error.strerror or error}. That was after {_runs(found)}."
-    found["verdicts"] = verdicts(found["rows"])
-    published = _publish(found, out)
+        code, found["note"] = (
+            1,
+            f"The system refused: {error.strerror or error}. That was after {shown.counted(found)}.",
+        )
+    found["verdicts"] = shown.verdicts(found)
+    published = _publish(found, shown, out)
     if found["note"]:
         print(found["note"], file=sys.stderr)
     return code or published
@@ -80,7 +109,7 @@ def _check(out: Path) -> None:
         pass
 
 
-async def _measure(found: dict[str, Any], measure: Measure, out: Path) -> None:
+async def _measure(found: Document, measure: Measure, out: Path) -> None:
     """Raises Stopped; a second Ctrl-C changes nothing, for the servers are being ended already."""
     measuring = asyncio.current_task()
     stops: list[signal.Signals] = []
@@ -100,12 +129,12 @@ async def _measure(found: dict[str, Any], measure: Measure, out: Path) -> None:
         raise Stopped(stops[0]) from None
 
 
-def _keep(found: dict[str, Any], row: Row, out: Path) -> None:
+def _keep(found: Document, row: Row, out: Path) -> None:
     """Have it on the disk at once. Raises Unwritable."""
     try:
-        if not found["rows"]:
+        if not _anything(found):
             _set_aside(out)
-        found["rows"].append(row)
+        found.setdefault("observations" if "id" in row else "rows", []).append(row)
         write(out, found)
     except OSError as error:
         raise Unwritable(
@@ -113,23 +142,31 @@ def _keep(found: dict[str, Any], row: Row, out: Path) -> None:
         ) from None
 
 
+def _anything(found: Document) -> bool:
+    """Whether something came of it so far."""
+    return bool(found["rows"] or found.get("observations"))
+
+
 def _set_aside(out: Path) -> None:
     """Keep what an earlier experiment left there, under another name."""
-    for name in (FILE, REPORT):
+    for name in (FILE, REPORT, EVIDENCE):
         if (path := out / name).exists():
-            path.replace(path.with_stem(f"{path.stem}.old"))
-            print(f"An older {name} was there; it is {path.stem}.old{path.suffix} now.", file=sys.stderr)
+            old = path.with_stem(f"{path.stem}.old")
+            if old.is_dir():
+                shutil.rmtree(old)  # a folder, unlike a file, is not replaced by another
+            path.replace(old)
+            print(f"An older {name} was there; it is {old.name} now.", file=sys.stderr)
 
 
-def _publish(found: dict[str, Any], out: Path) -> int:
+def _publish(found: Document, shown: Shown, out: Path) -> int:
     """Show it and write it, undisturbed; gives the exit code."""
-    if not found["rows"]:
+    if not _anything(found):
         return 0
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Console().print(table(found))
+    Console().print(shown.table(found))
     try:
         write(out, found)
-        replace_by(out / REPORT, report(found))
+        replace_by(out / REPORT, shown.report(found, out))
     except OSError as error:
         return failed(_unwritable(out, error))
     print(f"{FILE} and {REPORT} are in {out}", file=sys.stderr)
@@ -139,8 +176,3 @@ def _publish(found: dict[str, Any], out: Path) -> int:
 def _unwritable(out: Path, error: OSError) -> str:
     why = "it is a file" if out.is_file() else error.strerror
     return f"{out} cannot be written to: {why}. Give another folder with --out DIR."
-
-
-def _runs(found: dict[str, Any]) -> str:
-    count = len(found["rows"])
-    return "1 run" if count == 1 else f"{count} runs"

@@ -5,7 +5,7 @@ pulls the plug, finds the last complete state.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
@@ -13,20 +13,41 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from lab.security.probe import OUTCOMES
+
 SCHEMA = "pushlab-result/1"
 FILE = "result.json"
+EVIDENCE = "evidence"
+"""The folder beside it, with the files that rows name."""
 
 CONDITIONS = ("poll_ms", "token_ms", "unit", "cookie_bytes", "tls", "deflate")
 """What a run was measured under, apart from its transport and the number of readers."""
 
 Row = dict[str, Any]
 
-KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("variant", "transport", "unit"), (str,)),
-    **dict.fromkeys(("readers", "run", "token_ms", "cookie_bytes", "poll_ms"), (int, float)),
-    **dict.fromkeys(("tls", "deflate"), (bool,)),
+Kinds = Mapping[str, tuple[type, ...]]
+
+KINDS: Kinds = {
+    **dict.fromkeys(("variant", "transport", "unit"), (str, NoneType)),
+    **dict.fromkeys(("readers", "run", "token_ms", "cookie_bytes", "poll_ms"), (int, float, NoneType)),
+    **dict.fromkeys(("tls", "deflate"), (bool, NoneType)),
 }
 """What those keys of a row hold by which rows are grouped and told apart."""
+
+ATTACK: Kinds = {
+    **dict.fromkeys(("probe", "transport", "defence", "off", "on"), (str,)),
+    **dict.fromkeys(("off_says", "on_says", "why", "broken"), (str, NoneType)),
+    **dict.fromkeys(("off_figures", "on_figures", "evidence"), (dict, NoneType)),
+    "files": (list, NoneType),
+}
+"""What a row of the security experiment holds. Nothing in it could be grouped: it is what was seen of one attack."""
+
+OBSERVATION: Kinds = {
+    **dict.fromkeys(("id", "says"), (str,)),
+    **dict.fromkeys(("library", "version"), (str, NoneType)),
+    "holds": (bool, NoneType),
+}
+"""What an observation of that experiment holds."""
 
 
 class BadResult(Exception):
@@ -97,7 +118,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except FileNotFoundError:
-        raise BadResult(f"There is no {path}. Measure first: `python -m lab overhead --out DIR` writes one.") from None
+        raise BadResult(f"There is no {path}. Measure first: `python -m lab --help` shows how.") from None
     except OSError as error:
         raise BadResult(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError):
@@ -123,17 +144,45 @@ def _problem(found: Any) -> str | None:
     for key, empty in document("", "", {}, {}).items():
         if key not in found or (isinstance(empty, (list, dict)) and not isinstance(found[key], type(empty))):
             return f"is damaged: its `{key}` is missing or not what it should be. Measure again."
-    for number, row in enumerate(found["rows"], 1):
-        if missing := _needed(row) - row.keys() if isinstance(row, dict) else {"transport"}:
-            return f"is damaged: row {number} has no {' and no '.join(sorted(missing))}. Measure again."
-        if strange := [name for name, kinds in KINDS.items() if not isinstance(row.get(name), (*kinds, NoneType))]:
-            return f"is damaged: {strange[0]} of row {number} is {str(row[strange[0]])[:40]!r}. Measure again."
+    if not isinstance(found.get("observations", []), list):
+        return "is damaged: its `observations` are not what they should be. Measure again."
+    for kind, entries in (("row", found["rows"]), ("observation", found.get("observations", []))):
+        for number, entry in enumerate(entries, 1):
+            if damage := _damage(entry, f"{kind} {number}", *_form(entry, kind, found["experiment"])):
+                return f"is damaged: {damage}. Measure again."
     return None
 
 
-def _needed(row: Row) -> set[str]:
-    """What tells to which group it belongs. A row that measures nothing, but probes, is in none."""
-    return {"transport"} if "probe" in row or "fault" in row else {part.name for part in fields(Key)}
+def _form(entry: Any, kind: str, experiment: Any) -> tuple[set[str], Kinds]:
+    """Which keys an observation, an attack, an injected fault and a run must have, and what they hold."""
+    if kind == "observation":
+        return {"id", "says"}, OBSERVATION
+    if experiment == "security":
+        return {"probe", "transport", "defence", "off", "on"}, ATTACK
+    if isinstance(entry, dict) and "fault" in entry:
+        return {"transport"}, KINDS
+    return {part.name for part in fields(Key)}, KINDS
+
+
+def _damage(entry: Any, where: str, needed: set[str], kinds: Kinds) -> str | None:
+    """What is wrong with an entry, as a part of a sentence."""
+    if not isinstance(entry, dict):
+        return f"{where} is no object"
+    if missing := needed - entry.keys():
+        return f"{where} has no {' and no '.join(sorted(missing))}"
+    for name, allowed in kinds.items():
+        if name in entry and not (isinstance(entry[name], allowed) and _sound(name, entry[name])):
+            return f"{name} of {where} is {str(entry[name])[:40]!r}"
+    return None
+
+
+def _sound(name: str, value: Any) -> bool:
+    """Whether what is in a part of an attack's row is what it should be."""
+    if name in ("off", "on"):
+        return value in OUTCOMES
+    if name.endswith("_figures"):
+        return all(isinstance(figure, (int, float, NoneType)) for figure in (value or {}).values())
+    return name != "files" or all(isinstance(file, str) for file in value or ())
 
 
 def groups(rows: Iterable[Row]) -> dict[Key, list[Row]]:

@@ -9,6 +9,7 @@ from rich.console import Console
 from lab.compare import MATTERS, Incomparable, compare, table
 from lab.environment import environment
 from lab.result import BadResult, document, read, write
+from tests.security import sample
 from tests.test_verdicts import runs
 
 ENVIRONMENT = environment()
@@ -152,3 +153,43 @@ def test_a_damaged_row_is_named(damage: dict[str, Any]) -> None:
     bad = result([row | damage for row in runs("sse", 1)])
     with pytest.raises(BadResult, match=f"B is damaged: `{next(iter(damage))}` of row 1 is missing or strange"):
         compare(result(runs("sse")), bad)
+
+
+def test_two_results_of_attacks_say_which_came_out_differently() -> None:
+    before = sample.result()
+    rows = [
+        row | {"on": "succeeded"} if row["probe"] == "tampering" and row["transport"] == "sse" else row
+        for row in before["rows"]
+    ]
+    comparison = compare(before, before | {"rows": rows})
+    assert comparison.summary == (
+        f"Of {len(rows)} attacks that both have, 1 came out differently: "
+        "tampering (tls) on sse: succeeded → stopped, now succeeded → succeeded."
+    )
+    assert "tampering (tls) on sse" in " ".join(shown(before, before | {"rows": rows}).split())
+    assert compare(before, before).summary == f"All {len(rows)} attacks that both have came out alike."
+
+
+def test_attacks_that_one_result_has_alone_are_counted() -> None:
+    before = sample.result()
+    fewer = before | {"rows": before["rows"][:3]}
+    assert (
+        compare(before, fewer).summary
+        == f"All 3 attacks that both have came out alike. {len(before['rows']) - 3} attacks only in A."
+    )
+    assert compare(fewer, before | {"rows": before["rows"][3:]}).summary.startswith(
+        "The two results have no attack in common. 3 att"
+    )
+
+
+def test_attacks_are_compared_across_versions_which_are_named() -> None:
+    before = sample.result()
+    newer = before | {"environment": before["environment"] | {"aiohttp": "3.15.0"}}
+    comparison = compare(before, newer)
+    assert "Not alike (first A, then B): aiohttp is 3.14.5 and 3.15.0." in comparison.notes
+    assert not any("Not alike" in note for note in compare(before, before).notes)
+
+
+def test_attacks_are_not_compared_with_runs() -> None:
+    with pytest.raises(Incomparable, match="experiment is security and overhead"):
+        compare(sample.result(), result(runs("sse")))

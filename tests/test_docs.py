@@ -12,10 +12,11 @@ from lab.command_line import command_line
 from lab.report.charts import chart_svg
 from lab.report.series import series
 from lab.result import read
+from lab.security.experiment import Parameters, plan
 from server.order import FIELDS
 from server.sources.presets import PRESETS
 from server.transports import TRANSPORTS
-from tests import figures
+from tests import defences, figures
 from tests.transcripts import BLOCK, WIRE, transcript
 
 ROOT = Path(__file__).parent.parent
@@ -130,6 +131,18 @@ def test_the_figures_page_and_its_chart_are_made_from_the_committed_result() -> 
     assert document["complete"]
     assert document["environment"]["dirty"] is False
     assert min(len(one.rows) for one in series(document) if one.key.readers == 1) >= 5
+
+
+def test_the_security_page_is_made_from_a_committed_result_of_every_attack() -> None:
+    assert defences.RESULT.exists(), "run: python -m lab security --out docs/security; python -m tests.defences"
+    document = read(defences.RESULT)
+    text = defences.PAGE.read_text(encoding="utf-8")
+    assert defences.page(text, document) == text, "run: python -m tests.defences"
+    assert document["complete"]
+    assert document["environment"]["dirty"] is False
+    tried = {(row["probe"], row["transport"], row["defence"]) for row in document["rows"]}
+    assert tried == set(plan(Parameters()))
+    assert "could not run" not in {row[run] for row in document["rows"] for run in ("off", "on")}
 
 
 def test_every_command_of_the_lab_in_the_documentation_is_one() -> None:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from lab.compare import MATTERS
 from lab.environment import environment
 from lab.figures import cost, figures
-from lab.result import CONDITIONS, SCHEMA, BadResult, Key, document, groups, read, values, write
+from lab.result import ATTACK, CONDITIONS, OBSERVATION, SCHEMA, BadResult, Key, document, groups, read, values, write
 from lab.spread import summary
 from lab.verdicts import verdicts
+from tests.security import sample
 from tests.test_figures import ROW as LEDGER_ROW
 
 PAGE = (Path(__file__).parent.parent / "docs" / "result.md").read_text(encoding="utf-8")
@@ -95,7 +96,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_system(tmp_path: Path) 
         ('{"schema": "pushlab-result/1"}', "is damaged: its `experiment` is missing"),
         (json.dumps(result() | {"rows": {}}), "is damaged: its `rows` is missing or not what it should be"),
         (json.dumps(result() | {"environment": None}), "is damaged: its `environment`"),
-        (json.dumps(result() | {"rows": [ROW, 1]}), "is damaged: row 2 has no transport"),
+        (json.dumps(result() | {"rows": [ROW, 1]}), "is damaged: row 2 is no object"),
         (json.dumps(result() | {"rows": [ROW | {"token_ms": "x"}]}), "is damaged: token_ms of row 1 is 'x'"),
         (json.dumps(result() | {"rows": [ROW | {"transport": ["a"]}]}), "is damaged: transport of row 1 is"),
         (json.dumps(result({"variant": "sse", "transport": "sse"})), "is damaged: row 1 has no cookie_bytes and no"),
@@ -118,9 +119,57 @@ def test_a_missing_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
         read(tmp_path / "loop")
 
 
-def test_a_probe_needs_no_variant(tmp_path: Path) -> None:
-    probed = result({"transport": "sse", "probe": "flood"})
-    assert read(write(tmp_path, probed)) == probed
+def test_a_fault_needs_no_variant(tmp_path: Path) -> None:
+    injected = result({"transport": "sse", "fault": "cut"})
+    assert read(write(tmp_path, injected)) == injected
+
+
+def test_a_result_of_attacks_is_read_again(tmp_path: Path) -> None:
+    written = sample.result() | {"parameters": {"probe": ["token-length"]}}
+    assert {row["off"] for row in written["rows"]} == {"succeeded", "not applicable", "could not run"}
+    assert read(write(tmp_path, written)) == written
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ({"off": "secure"}, "off of row 1 is 'secure'"),
+        ({"on": None}, "on of row 1 is 'None'"),
+        ({"on": ["stopped"]}, "on of row 1 is"),
+        ({"probe": 1}, "probe of row 1 is '1'"),
+        ({"why": 7}, "why of row 1 is '7'"),
+        ({"off_figures": [1]}, "off_figures of row 1 is"),
+        ({"on_figures": {"bytes": "many"}}, "on_figures of row 1 is"),
+        ({"evidence": "seen"}, "evidence of row 1 is 'seen'"),
+        ({"files": [None]}, "files of row 1 is"),
+    ],
+)
+def test_a_damaged_attack_is_refused(tmp_path: Path, damage: dict[str, Any], sentence: str) -> None:
+    damaged = sample.result([sample.cell("eavesdropping", "tls", "sse") | damage])
+    with pytest.raises(BadResult, match=re.escape(f"is damaged: {sentence}")):
+        read(write(tmp_path, damaged))
+
+
+@pytest.mark.parametrize("key", ["probe", "transport", "defence", "off", "on"])
+def test_an_attack_has_to_say_what_it_was_and_how_it_came_out(tmp_path: Path, key: str) -> None:
+    row = sample.cell("eavesdropping", "tls", "sse")
+    with pytest.raises(BadResult, match=f"is damaged: row 1 has no {key}"):
+        read(write(tmp_path, sample.result([{name: value for name, value in row.items() if name != key}])))
+
+
+@pytest.mark.parametrize(
+    ("observations", "sentence"),
+    [
+        (7, "its `observations` are not what they should be"),
+        ([1], "observation 1 is no object"),
+        ([{"says": "Seen."}], "observation 1 has no id"),
+        ([{"id": "x", "says": None}], "says of observation 1 is 'None'"),
+        ([{"id": "x", "says": "Seen.", "holds": "yes"}], "holds of observation 1 is 'yes'"),
+    ],
+)
+def test_damaged_observations_are_refused(tmp_path: Path, observations: Any, sentence: str) -> None:
+    with pytest.raises(BadResult, match=re.escape(sentence)):
+        read(write(tmp_path, sample.result(observations=observations)))
 
 
 def test_rows_are_grouped_by_what_they_were_measured_under() -> None:
@@ -165,6 +214,8 @@ COST = cost(LEDGER_ROW, "text", 9)
         ("A row: cost", COST),
         ("Summaries", summary([1])),
         ("`histograms`", FIGURES["histograms"]),
+        ("A row of `security`", ATTACK),
+        ("`observations`", OBSERVATION),
         ("`verdicts`", verdicts([])[0]),
     ],
 )

@@ -111,3 +111,13 @@ def _named(one: Series) -> str:
 def readers(count: int) -> str:
     """So many of them."""
     return f"{count:,} reader{'s' * (count != 1)}"
+
+
+def runs(document: Document) -> str:
+    """How much was measured."""
+    return f"{(count := len(document['rows'])):,} run{'s' * (count != 1)}"
+
+
+def incomplete(document: Document) -> str | None:
+    """Why it is not complete, where it is not."""
+    return None if document["complete"] else document["note"] or "the experiment did not come to its end."

@@ -55,6 +55,7 @@ CONFIG: dict[str, Any] = {
         "orient": "top",
         "labelColor": INK,
         "labelFontSize": 13,
+        "labelLimit": 0,
         "symbolSize": 110,
         "symbolStrokeWidth": 0,
         "columnPadding": 18,
@@ -95,12 +96,12 @@ def finish(layers: Iterable[alt.Chart], values: Values, height: float, by: Seque
 
 def legend() -> alt.Legend:
     """Its entries side by side, as many as there is room for."""
-    return alt.Legend(title=None, columns=_columns(150))
+    return alt.Legend(title=None, columns=columns(150))
 
 
-def _columns(each: int) -> alt.ExprRef:
-    """As many as the page has room for. A chart's own `width` is known too late: what was above would be cut off."""
-    return alt.ExprRef(f"isFinite(containerSize()[0]) ? max(2, floor(containerSize()[0] / {each})) : 4")
+def columns(each: int, least: int = 2) -> alt.ExprRef:
+    """As many of `each` pixels as the page has room for. A chart's own `width` is known too late: it would cut some."""
+    return alt.ExprRef(f"isFinite(containerSize()[0]) ? max({least}, floor(containerSize()[0] / {each})) : 4")
 
 
 def colours(found: Iterable[Series]) -> alt.Scale:
@@ -119,7 +120,7 @@ def strength(field: str, parts: Sequence[str], first: float, last: float) -> alt
         title=None,
         symbolType="square",
         symbolFillColor=INK,
-        columns=_columns(175),
+        columns=columns(175),
         offset=10,
     )
     steps = alt.Scale(domain=list(parts), range=[first, last])

@@ -1,24 +1,18 @@
-"""The report: a result document as one HTML file that opens anywhere, offline.
+"""The report of `overhead` and `load`: a result document as one HTML file that opens anywhere, offline.
 
 The one thing to notice: the verdict comes first, and below it what it rests on: charts, then figures, then how they
 were measured. The template forbids the page every request, so what it shows is in the file.
 """
 
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import jinja2
-import vl_convert
-from markupsafe import Markup
-
 from lab.report.charts import PLANE, charts
+from lab.report.frame import render
 from lab.report.glossary import FIGURES
-from lab.report.headline import SIGNS, Document, absent, capacities, crowds, front_of, heading, headlines
-from lab.report.look import COLOURS, SCENE, scene
-from lab.report.series import Series, scenes, series, shown
-from lab.result import FILE
+from lab.report.headline import Document, absent, capacities, crowds, front_of, heading, headlines, runs
+from lab.report.look import SCENE, scene
+from lab.report.series import Series, scenes, series
 
 CHAPTERS = {
     "plane": (
@@ -63,26 +57,17 @@ CHAPTERS = {
 OF_CROWDS = ("cpu_of_readers", "memory")
 """Charts of what is measured with many readers only."""
 
-templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-
 
 def report(document: Document) -> str:
     """The HTML of any result, however little was measured."""
     found, drawn = series(document), charts(document)
     comparable = [(heading(rivals[0]), rivals) for rivals in scenes(found)]
-    return templates.get_template("page.html.jinja").render(
-        document=document,
-        file=FILE,
-        headlines=headlines(found, document),
+    return render(
+        "page.html.jinja",
+        document,
+        headlines(found, document),
+        runs(document),
         elsewhere=[(name, said) for name, rivals in comparable[1:] for said in front_of(rivals)],
-        signs=SIGNS,
-        colours=COLOURS,
         chapters=[(name, *CHAPTERS[name], drawn[name]) for name in CHAPTERS if name in drawn],
         crowds=crowds(found),
         of_crowds=OF_CROWDS,
@@ -92,17 +77,7 @@ def report(document: Document) -> str:
         tables=comparable,
         figures={name: figure for name, figure in FIGURES.items() if any(name in one.medians for one in found)},
         void=[row for row in document["rows"] if row.get("void")],
-        code=code,
-        plain=plain,
-        shown=shown,
-        javascript=javascript() if drawn else "",
     )
-
-
-@cache
-def javascript() -> str:
-    """Vega-Embed and all that it needs, to be set into the page."""
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def choices(comparable: Sequence[tuple[str, Sequence[Series]]]) -> list[tuple[str, dict[str, Any]]]:
@@ -110,20 +85,3 @@ def choices(comparable: Sequence[tuple[str, Sequence[Series]]]) -> list[tuple[st
     if len(comparable) < 2:
         return []
     return [(name, {part: scene(rivals[0])[part] for part in SCENE}) for name, rivals in comparable]
-
-
-def code(text: str) -> Markup:
-    """Escaped for HTML, with what stands between backquotes set as code."""
-    parts = text.split("`")
-    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
-
-
-def plain(name: str, value: Any) -> str:
-    """A value of the environment or the parameters in words."""
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "not known"}[value]
-    if isinstance(value, (list, tuple)):
-        return ", ".join(plain(name, each) for each in value)
-    if name.endswith("_bytes") and value >= 2**30:
-        return f"{value / 2**30:.1f} GiB"
-    return str(value)

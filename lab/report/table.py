@@ -1,4 +1,4 @@
-"""The table in the terminal: one line for each variant, then what it means for the claims.
+"""The table of runs in the terminal: one line for each variant, then what it means for the claims.
 
 The one thing to notice: a terminal is as wide as it is. The most important columns are tried first, and their intervals
 before the others' columns; nothing is cut off in the middle of a figure.
@@ -12,7 +12,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lab.report.headline import SIGNS, Document, capacities, headlines, readers
+from clients.terminal import safe
+from lab.report.headline import SIGNS, Document, capacities, headlines, incomplete, readers
 from lab.report.series import Series, series, shown
 
 COLUMNS = {
@@ -77,7 +78,7 @@ def table(document: Document) -> RenderableType:
     """What was measured, for `Console.print`; it works with every document, however little was measured."""
     found = series(document)
     lines = [Fitting(found, document)] if found else []
-    return Group(*_incomplete(document), *lines, *_void(document), *_said(found, document))
+    return Group(*warning(document), *lines, *_void(document), *said(headlines(found, document), document))
 
 
 @dataclass(frozen=True)
@@ -151,9 +152,10 @@ def _interval(one: Series, name: str) -> str:
     return "" if low == high else f" {low}–{high}"
 
 
-def _incomplete(document: Document) -> Iterator[Text]:
-    if not document["complete"]:
-        yield Text(f"incomplete: {document['note'] or 'not all runs were made.'}", "bold yellow")
+def warning(document: Document) -> Iterator[Text]:
+    """Said before anything else, where not all was measured."""
+    if why := incomplete(document):
+        yield Text(f"incomplete: {safe(why)}", "bold yellow")
 
 
 def _void(document: Document) -> Iterator[Text]:
@@ -164,16 +166,16 @@ def _void(document: Document) -> Iterator[Text]:
         yield Text.assemble(("void ", "bold yellow"), f"{who}: {why}")
 
 
-def _said(found: Sequence[Series], document: Document) -> Iterator[RenderableType]:
+def said(headlines: Sequence[str], document: Document) -> Iterator[RenderableType]:
     """The headline and the verdicts, readable without colour as well."""
     yield Text()
-    for said in headlines(found, document):
-        yield Text(said, "bold")
+    for sentence in headlines:
+        yield Text(sentence, "bold")
     verdicts = Table.grid(padding=(0, 1))
     for each in document["verdicts"]:
         style = STYLES.get(each["verdict"], "")
         mark = Text(f"{SIGNS.get(each['verdict'], '?')} {each['verdict']}", style, no_wrap=True)
-        verdicts.add_row(each["claim"], mark, Text.assemble(each["says"], "\n", (each["because"], "dim")))
+        verdicts.add_row(each["claim"], mark, Text.assemble(each["says"], "\n", (safe(each["because"]), "dim")))
     if document["verdicts"]:
         yield Text()
         yield verdicts

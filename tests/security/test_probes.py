@@ -1,0 +1,77 @@
+"""Every attack on every transport, for real: it succeeds without its defence and is stopped with it.
+
+The one thing to notice: the two servers differ in one defence and in nothing else, so whatever breaks an attack or a
+defence fails one of the two halves.
+"""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from lab.security.chromium import Chromium
+from lab.security.experiment import Cell, Parameters, arena, attempt, plan
+from lab.security.observations import observe
+from lab.security.probe import NOT_APPLICABLE, STOPPED, SUCCEEDED
+from lab.security.probes import PROBES
+from lab.security.servers import Servers
+from server.defences import DEFENCES
+from server.transports import TRANSPORTS
+from tests.system import require
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CELLS = [cell for cell in plan(Parameters()) if cell.transport not in PROBES[cell.probe].spares]
+MOST_EVIDENCE = 100_000
+WHOLE = ("honest_whole", "text_intact")
+"""Figures that tell whether somebody who does no harm got the whole text: 1 for yes."""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def place() -> AsyncIterator[tuple[Servers, Chromium]]:
+    """Servers and a browser that the attacks share."""
+    require("chromium")
+    async with arena() as place:
+        yield place
+
+
+@pytest.mark.parametrize("cell", CELLS, ids="-".join)
+async def test_an_attack_succeeds_without_the_defence_and_is_stopped_with_it(
+    cell: Cell, place: tuple[Servers, Chromium]
+) -> None:
+    row, _ = await attempt(cell, *place)
+    assert row["off"] == SUCCEEDED, row.get("why") or row["off_says"]
+    if DEFENCES[cell.defence].ships:
+        assert row["on"] == STOPPED, row.get("why") or row["on_says"]
+    assert row["on"] in (SUCCEEDED, STOPPED), row.get("why")
+    assert row["off_says"].endswith(".")
+    assert row["on_says"].endswith(".")
+    assert row["off_figures"].keys() == row["on_figures"].keys()
+    assert len(json.dumps(row["evidence"])) < MOST_EVIDENCE
+    for figure in WHOLE:
+        assert row["on_figures"].get(figure, 1) == 1, row["on_says"]
+
+
+async def test_a_transport_without_such_a_surface_says_why(place: tuple[Servers, Chromium]) -> None:
+    spared = [cell for cell in plan(Parameters()) if cell.transport in PROBES[cell.probe].spares]
+    assert spared
+    for cell in spared:
+        row, files = await attempt(cell, *place)
+        assert (row["off"], row["on"], files) == (NOT_APPLICABLE, NOT_APPLICABLE, {})
+        assert row["why"].endswith(".")
+
+
+async def test_no_probe_spares_every_transport() -> None:
+    for probe in PROBES.values():
+        assert probe.spares.keys() < TRANSPORTS.keys()
+
+
+async def test_what_is_observed_names_its_source(place: tuple[Servers, Chromium]) -> None:
+    found = {each["id"]: each async for each in observe(*place)}
+    assert {"two-way-sse", "two-way-websocket", "same-port", "browser"} <= found.keys()
+    assert found["two-way-sse"]["holds"] is False
+    assert found["two-way-websocket"]["holds"] is True
+    assert found["same-port"]["holds"] is True
+    for each in found.values():
+        assert each["says"].endswith(".")
