@@ -5,7 +5,7 @@ The one thing to notice: each is seen on the server that ships, in this very run
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import aiohttp
@@ -16,6 +16,7 @@ from clients.answers import answering
 from lab.limits import CouldNotRun
 from lab.security.chromium import Chromium
 from lab.security.floods.observations import observe as library_findings
+from lab.security.origins.observations import observe as browser_findings
 from lab.security.scene import Target
 from lab.security.servers import Change, Servers
 
@@ -33,16 +34,16 @@ async def observe(servers: Servers, chromium: Chromium) -> AsyncIterator[Observa
         yield await same_port(target)
         for finding in await library_findings(target):
             yield finding
-    try:
-        version = await chromium.version()
-    except CouldNotRun:
-        return
-    yield {"id": "browser", "says": "The browser of this run.", "library": "Chromium", "version": version}
+        with suppress(CouldNotRun):
+            for finding in await browser_findings(target, chromium):
+                yield finding
+            version = await chromium.version()
+            yield {"id": "browser", "says": "The browser of this run.", "library": "Chromium", "version": version}
 
 
 async def two_way(target: Target, transport: str) -> Observation:
     """Whether a reader can stop its answer over the very connection that brings it."""
-    async with answering(target.url, token_ms=60_000, first_token_ms=0) as links:
+    async with answering(target.url, text="够钟下班啦", token_ms=60_000, first_token_ms=0) as links:
         if transport == "websocket":
             async with aiohttp.ClientSession() as http, http.ws_connect(links[transport]) as socket:
                 await socket.send_str('{"stop":true}')

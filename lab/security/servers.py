@@ -84,9 +84,11 @@ class Servers:
 
     async def _end_idle(self, most: int) -> None:
         """End those that nobody uses, oldest first, until no more than `most` are left."""
-        idle = [key for key, server in self._running.items() if not server.users]
-        for key in idle[: max(0, len(self._running) - most)]:
-            await self._running.pop(key).ending.aclose()
+        while len(self._running) > most:
+            idle = next((key for key, server in self._running.items() if not server.users), None)
+            if idle is None:
+                return
+            await self._running.pop(idle).ending.aclose()
 
 
 async def _started(settings: Settings, tls: bool, change: Change) -> Server:

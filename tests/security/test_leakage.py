@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.security.leaks.averaging import alone, middle
 from lab.security.leaks.compression import DIGITS, HEX, shortest, victims_text
 from lab.security.leaks.leakage import SHUFFLES, entropy, guesses, leakage, mutual_information, shuffled
-from lab.security.leaks.pairing import Read, carriers, observation
+from lab.security.leaks.pairing import Read, Token, carriers, observation
 from lab.security.leaks.records import (
     APPLICATION_DATA,
     DOWN,
@@ -317,3 +318,14 @@ def test_a_steady_pace_loses_nothing_and_knows_nothing_but_its_clock(schedule: l
         ticks = (later - earlier) / PACE_MS
         assert round(ticks) >= 1
         assert ticks == pytest.approx(round(ticks))
+
+
+def test_the_middle_of_many_paddings_tells_the_length_and_a_token_that_shared_a_record_is_left_out() -> None:
+    def token(cursor: int, size: int) -> Token:
+        return Token("word", 0.0, cursor, Record(0, "down", 0.0, 23, size))
+
+    readers = [[token(1, 60 + pad), token(2, 70 + pad), token(3, 90)] for pad in (0, 31, 12)]
+    readers[0][2:] = [token(4, 90), token(4, 90)]  # one reader got two tokens at once
+    kept = alone(readers)
+    assert [own[0].cursor for own in kept] == [1, 2]
+    assert [middle(own, "sse") - middle(kept[0], "sse") for own in kept] == [0, 10]

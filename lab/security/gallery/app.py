@@ -39,6 +39,7 @@ HOST, NAME = "127.0.0.1", "localhost"
 
 MOMENT_S = 3
 """An attack that was just stopped takes a moment to end its servers."""
+BUSY = "Another attack is under way, and may need the machine for itself. Wait for its end."
 
 PAGES = Path(__file__).parent / "pages"
 OF_THE_SERVER = ("/style.css", "/favicon.svg", "/js/words.js", "/js/chunk.js")
@@ -89,7 +90,8 @@ class Gallery:
         changes, bare = changed(cell.probe, cell.defence), PLAYS[cell.probe].bare
         async with self._alone():
             sites = await self.stages.sites({side: Key(change, bare) for side, change in changes.items()})
-        return json_response(script(cell.probe, cell.transport, canary()) | {"sites": sites})
+        secret = WORDS[site.language_of(request)]["secret"]
+        return json_response(script(cell.probe, cell.transport, canary(), secret) | {"sites": sites})
 
     async def run(self, request: web.Request) -> web.Response:
         """`POST /attacks/run` with the same fields: the lab attacks twice, and tells what came of it."""
@@ -105,7 +107,7 @@ class Gallery:
             async with asyncio.timeout(MOMENT_S):
                 await self.busy.acquire()
         except TimeoutError:
-            raise Refusal(409, "Another attack is under way, and may need the machine for itself. Wait for its end.") from None
+            raise Refusal(409, BUSY) from None
         try:
             yield
         except Failure as failure:

@@ -1,7 +1,7 @@
 """The server under attack in the gallery: that of lab/security/weakened.py, with a page for the victim.
 
-The one thing to notice: all that is added has a path of its own, `/attacks/…`, and only the gallery's page may frame it.
-What a stranger meets is the server as it is, with its checks in place or taken away.
+The one thing to notice: all that is added has a path of its own, `/attacks/…`, and only the gallery's page may frame
+it. What a stranger meets is the server as it is, with its checks in place or taken away.
 """
 
 import asyncio
@@ -11,14 +11,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import jinja2
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from markupsafe import escape
 
-from lab.security import weakened
+from lab.security import HEADER, weakened
 from lab.security.gallery.words import WORDS
 from server import checks, guard, site
 from server.sessions import SESSIONS
@@ -90,8 +89,9 @@ class Added:
     async def warn(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Put the banner on every page of a server that lacks something, wherever it is shown."""
         response = await handler(request)
-        lacking = weakened.HEADER in guard.HEADERS
-        if lacking and isinstance(response, web.Response) and response.content_type == "text/html" and not framed(request):
+        if not isinstance(response, web.Response) or response.content_type != "text/html" or framed(request):
+            return response
+        if HEADER in guard.HEADERS:
             words = WORDS[site.language_of(request)]
             response.text = with_banner(response.text or "", words["banner"].format(time=self.until))
         return response
@@ -113,22 +113,29 @@ def is_start(request: web.Request, response: web.StreamResponse) -> bool:
 
 def is_foreign(request: web.Request) -> bool:
     """Whether the page of another origin asks, by what the browser says of it."""
-    origin = request.headers.get("Origin")
-    crosses = request.headers.get("Sec-Fetch-Site", "none") not in checks.OWN
-    return not OURS.fullmatch(request.path) and (crosses or (origin is not None and urlsplit(origin).netloc != request.host))
+    if OURS.fullmatch(request.path):
+        return False
+    by_site = request.headers.get("Sec-Fetch-Site", "none") not in checks.OWN
+    return by_site or request.headers.get("Origin", f"://{request.host}").partition("://")[2] != request.host
 
 
 def noted(request: web.Request, response: web.StreamResponse) -> dict[str, Any]:
     """What the victim's page shows of it; of the cookie only whether there was one."""
-    refused = response.content_type == "application/problem+json" and isinstance(response, web.Response)
     return {
         "asked": f"{request.method} {request.path}",
         "origin": request.headers.get("Origin", ""),
         "site": request.headers.get("Sec-Fetch-Site", ""),
-        "cookie": "Cookie" in request.headers,
+        "cookie": request.app[SESSIONS].owner_of(request) is not None,
         "status": response.status,
-        "defence": json.loads(response.body).get("defence", "") if refused else "",
+        "defence": refused_by(response),
     }
+
+
+def refused_by(response: web.StreamResponse) -> str:
+    """The defence that a refusal names; empty where it is none."""
+    if not isinstance(response, web.Response) or response.content_type != "application/problem+json":
+        return ""
+    return str(json.loads(response.text or "{}").get("defence", ""))
 
 
 def framed(request: web.Request) -> bool:

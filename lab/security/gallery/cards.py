@@ -1,7 +1,7 @@
 """What the page shows of each attack, in the reader's language. Pure.
 
-The one thing to notice: a transport without the surface for an attack is there as well, greyed and with the reason. What
-does not apply is a finding, too.
+The one thing to notice: a transport without the surface for an attack is there as well, greyed and with the reason.
+What does not apply is a finding, too.
 """
 
 from collections.abc import Iterable, Iterator

@@ -15,8 +15,6 @@ from lab.security.origins.reading import DECOYS, decoy
 from lab.security.probes import PROBES
 from lab.security.servers import Change
 
-SECRET = "The password is {}."  # noqa: S105 - and it is none
-
 LINES = "Hello\r\revent: admin\rdata: {}\r\rand on."
 """An event, forged with the line end that even mended libraries forgot: a lone CR."""
 SPACED = " {} has a space before it,\rand\r\nthree\nline ends"
@@ -40,8 +38,8 @@ class Play:
 
     goal: str
     """What makes it a success: a stranger can `read` or `start`; a text can `forge`, `lose` or `run`."""
-    text: str = SECRET
-    """Of the victim's answer; the canary stands in it."""
+    text: str = ""
+    """Of the victim's answer, if it matters; the canary stands in it."""
     order: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of that answer."""
     view: str = "own"
@@ -85,15 +83,16 @@ def changed(probe: str, defence: str) -> dict[str, Change]:
     return {"off": changes(attack, attack.defences[0])["off"], "on": Change()}
 
 
-def script(probe: str, transport: str, canary: str) -> dict[str, Any]:
-    """All that the gallery's page has to know to play it."""
+def script(probe: str, transport: str, canary: str, secret: str) -> dict[str, Any]:
+    """All that the gallery's page has to know to play it. `secret` is what the victim's answer says else."""
     play = PLAYS[probe]
-    victim = {**play.order, "view": play.view, "transport": transport, "canary": canary}
+    text = (play.text or secret).replace("{}", canary)
+    victim = {**play.order, "view": play.view, "transport": transport, "canary": canary, "text": text}
     stranger = {name: said(canary) for name, said in play.query.items()} | {"transport": transport}
     return {
         "goal": play.goal,
         "canary": canary,
-        "victim": {name: str(value) for name, value in victim.items()} | {"text": play.text.replace("{}", canary)},
+        "victim": {name: str(value) for name, value in victim.items()},
         "stranger": play.stranger,
         "told": stranger,
         "clicked": play.clicked,

@@ -1,10 +1,9 @@
 """What came of an attack that the lab has run, in the reader's language. Pure.
 
-The one thing to notice: the probes tell it in English. For other languages the same is told anew, from the figures; where
-one of them is missing, the English has to do.
+The one thing to notice: the probes tell it in English. For other languages the same is told anew, from the figures;
+where one of them is missing, the English has to do.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from lab.report.costs import labelled
@@ -45,8 +44,8 @@ def sentence(row: Row, side: str, language: str) -> str:
 
 def label(name: str, language: str) -> str:
     """What a figure is called."""
-    labels: Mapping[str, str] = {} if language == SOURCE else TRANSLATED[language]["figures"]
-    return labels.get(name) or labelled(name)
+    labels = {} if language == SOURCE else TRANSLATED[language]["figures"]
+    return str(labels.get(name) or labelled(name))
 
 
 def figure(name: str, value: float) -> str:

@@ -49,22 +49,27 @@ class Measure(NamedTuple):
 
 def about(probe: str, language: str) -> About:
     """What an attack does, why it works, and what its defence does not stop."""
-    if language == SOURCE:
-        attack = PROBES[probe]
-        return About(attack.name, attack.does, attack.why, attack.remains)
-    return About(**TRANSLATED[language]["probes"][probe])
+    if translated := _translated(language, "probes", probe):
+        return About(**translated)
+    attack = PROBES[probe]
+    return About(attack.name, attack.does, attack.why, attack.remains)
 
 
 def measure(defence: str, language: str) -> Measure:
     """What a defence is called, and what it stops."""
-    if language == SOURCE:
-        return Measure(DEFENCES[defence].name, DEFENCES[defence].stops)
-    return Measure(**TRANSLATED[language]["defences"][defence])
+    if translated := _translated(language, "defences", defence):
+        return Measure(**translated)
+    return Measure(DEFENCES[defence].name, DEFENCES[defence].stops)
 
 
 def reason(why: str, language: str) -> str:
-    """Why a transport is spared; in English as long as nobody has translated it."""
-    return why if language == SOURCE else str(TRANSLATED[language]["spares"].get(why, why))
+    """Why a transport is spared."""
+    return _translated(language, "spares", why) or why
+
+
+def _translated(language: str, kind: str, name: str) -> Any:
+    """What is said instead of the English; None where that has to do, since nobody has translated it yet."""
+    return TRANSLATED.get(language, {}).get(kind, {}).get(name)
 
 
 def _words(language: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What those see who stand on the way of the bytes, also where the bytes are encrypted."""
 
-from lab.security.leaks import browser, compression, eavesdropping, tampering, timing, token_length
+from lab.security.leaks import averaging, browser, compression, eavesdropping, tampering, timing, token_length
 from lab.security.probe import Probe
 
 ENCRYPTED = ("C5", "C8", "C11")
@@ -11,6 +11,11 @@ NO_TOKENS = {"whole": "It sends no single tokens: the whole answer is one record
 OTHERS = (
     "It never compresses: this server sends HTTP bodies as they are, so a secret and what an attacker wrote share "
     "nothing. With gzip in a proxy before it, it would be another matter."
+)
+
+OWN_TIMES = dict.fromkeys(
+    ("polling", "long_polling"),
+    "Its readers ask at times of their own, so their records do not hold the same tokens.",
 )
 
 PROBES: dict[str, Probe] = {
@@ -50,6 +55,21 @@ PROBES: dict[str, Probe] = {
         claims=ENCRYPTED,
         remains="The number of tokens and their times stay visible. Random padding only blurs: who sees one answer "
         "many times averages it out. Batches still tell their sums, from which answers have been guessed as well.",
+    ),
+    "token-length-averaged": Probe(
+        name="The same, from several readers",
+        does=f"{averaging.READERS} readers of one answer, a relay before each: for every token the smallest and the "
+        "largest of its records are noted, and its length is guessed from the middle.",
+        why="What was filled at random is filled anew for each reader. Noise that differs each time goes away by "
+        "looking often; a full bucket looks the same however often one looks.",
+        attack=averaging.attack,
+        defences=("padding", "random-padding"),
+        spares=NO_TOKENS | OWN_TIMES,
+        settings={"pad_bytes": token_length.PAD_BYTES},
+        tls=True,
+        claims=ENCRYPTED,
+        remains="The number of tokens and their times stay visible. Random padding is not stopped by more of it: it "
+        "only takes more readers.",
     ),
     "token-length-browser": Probe(
         name="The same, from a browser's traffic",

@@ -40,9 +40,9 @@ async def observe(target: Target, transport: str, order: Mapping[str, Any], unti
     with connecting(target.subject.cafile):
         async with relaying(target.port) as relay, answering(target.url, **order) as links:
             answer = URL(links[transport]).parent
-            reads = await _read(READERS[transport](relay.through(links[transport])), answer, until)
+            reads = await chunks_of(READERS[transport](relay.through(links[transport])), answer, until)
             pieces = list(relay.pieces)
-            return observation(pieces, reads, await _timeline(answer), banner(target))
+            return observation(pieces, reads, await timeline_of(answer), banner(target))
 
 
 def banner(target: Target) -> str:
@@ -63,7 +63,8 @@ async def round_trip_ms(target: Target) -> float:
     return statistics.fmean(times)
 
 
-async def _read(chunks: AsyncGenerator[Chunk, None], answer: URL, until: int | None) -> list[Read]:
+async def chunks_of(chunks: AsyncGenerator[Chunk, None], answer: URL, until: int | None = None) -> list[Read]:
+    """What a reader gets, until the end; after `until` tokens it stops the answer."""
     reads = []
     async with aclosing(chunks):
         async for chunk in chunks:
@@ -75,7 +76,8 @@ async def _read(chunks: AsyncGenerator[Chunk, None], answer: URL, until: int | N
     return reads
 
 
-async def _timeline(answer: URL) -> list[dict[str, Any]]:
+async def timeline_of(answer: URL) -> list[dict[str, Any]]:
+    """The server's own entries of an answer."""
     async with session() as http, requesting(http, "GET", answer / "timeline") as response:
         entries: list[dict[str, Any]] = (await response.json())["entries"]
         return entries

@@ -29,6 +29,12 @@ function fold() {
   index.open = !narrow.matches;
 }
 
+// On a projector everything is larger, and what is in the frames has to grow as well: they know nothing of the window.
+function zoom() {
+  const { style } = document.documentElement;
+  style.setProperty('--zoom', parseFloat(getComputedStyle(document.documentElement).fontSize) / 16);
+}
+
 function endWithServer() {
   const banner = document.querySelector('[data-banner]');
   const { leftMs, time } = banner.dataset;
@@ -40,5 +46,7 @@ function endWithServer() {
 
 addEventListener('hashchange', showChosen);
 narrow.addEventListener('change', fold);
+addEventListener('resize', zoom);
+zoom();
 showChosen();
 endWithServer();

@@ -24,7 +24,7 @@ export async function play(order, panes, { signal, stranger, tell }) {
 export async function post(path, fields, signal) {
   const body = JSON.stringify(fields);
   const headers = { 'Content-Type': 'application/json' };
-  return (await reach(path, { method: 'POST', headers, body, signal })).json();
+  return (await reach(`${path}?lang=${document.body.dataset.lang}`, { method: 'POST', headers, body, signal })).json();
 }
 
 // One of the two servers, with the victim and the stranger in it.

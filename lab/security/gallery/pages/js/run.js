@@ -11,7 +11,7 @@ export async function run(order, panes, { signal, tell }) {
   pass();
   const timer = setInterval(pass, 1000);
   try {
-    const told = await post(`/attacks/run?lang=${document.body.dataset.lang}`, order, signal);
+    const told = await post('/attacks/run', order, signal);
     for (const side of ['off', 'on']) show(panes[side], told[side]);
     tell('done', '');
   } finally {
