@@ -35,6 +35,8 @@ class Rule(NamedTuple):
     """What a browser may ask for in one way, by what it says of itself (Fetch Metadata)."""
 
     asked_by: str
+    origin: str
+    """When it says `Origin`; whenever it does, that has to be our own."""
     destinations: tuple[str, ...]
     """`Sec-Fetch-Dest`; empty when there is none."""
     sites: tuple[str, ...]
@@ -43,16 +45,17 @@ class Rule(NamedTuple):
 
 
 RULES = (
-    Rule("an address typed, or a link from anywhere", ("document",), ANY, PAGES),
-    Rule("an address typed, or a link of ours", ("document",), OWN, ALL),
-    Rule("fetch and EventSource: polling, long_polling, sse, whole", ("empty",), OWN, ALL),
-    Rule("a hidden frame: iframe", ("iframe",), OWN, ALL),
-    Rule("a WebSocket, in browsers that say so: websocket", ("websocket",), OWN, ALL),
-    Rule("a page's own files", ("script", "style", "image"), OWN, FILES),
-    Rule("a browser that does not say what for", ("",), OWN, ALL),
+    Rule("an address typed, or a link from anywhere", "never", ("document",), ANY, PAGES),
+    Rule("an address typed, or a link of ours", "never", ("document",), OWN, ALL),
+    Rule("fetch: polling, long_polling, whole", "for POST and DELETE, and from other origins", ("empty",), OWN, ALL),
+    Rule("EventSource: sse", "from other origins", ("empty",), OWN, ALL),
+    Rule("a hidden frame: iframe", "never", ("iframe",), OWN, ALL),
+    Rule("a WebSocket: websocket (Chromium says nothing but Origin)", "always", ("websocket",), OWN, ALL),
+    Rule("a page's own files", "from other origins, for modules", ("script", "style", "image"), OWN, FILES),
+    Rule("a browser that does not say what for", "–", ("",), OWN, ALL),
 )
-"""What is in no row is refused. Nothing at all is said by programs; by Chromium about a WebSocket, which has an Origin;
-and by every browser to a stranger's http address, which the check of the host refuses."""
+"""What is in no row is refused. Nothing at all is said by programs; and by every browser to a stranger's http address,
+which the check of the host refuses."""
 
 
 BY_TICKET = web.RequestKey("by_ticket", bool)

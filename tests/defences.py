@@ -12,6 +12,7 @@ from lab.report.headline import joined
 from lab.report.security import versions
 from lab.result import read
 from lab.security.probes import PROBES
+from server.checks import ALL, FILES, PAGES, RULES
 from server.defences import DEFENCES
 from tests.blocks import facts, table, verdicts, written
 
@@ -24,6 +25,21 @@ def attacks() -> str:
     """Every probe: what the attacker does, and why it works."""
     rows = [(f"`{name}`", probe.name, probe.does, probe.why) for name, probe in PROBES.items()]
     return table(("id", "attack", "what the attacker does", "why it works"), rows)
+
+
+def rules() -> str:
+    """What a browser may ask for, by what it says of itself."""
+    rows = [
+        (
+            rule.asked_by,
+            rule.origin,
+            " ".join(f"`{each}`" for each in rule.destinations if each) or "–",
+            " ".join(f"`{site}`" for site in rule.sites),
+            {PAGES: "the pages", FILES: "the pages' files", ALL: "everything"}[rule.paths],
+        )
+        for rule in RULES
+    ]
+    return table(("asked by", "`Origin` is sent", "`Sec-Fetch-Dest`", "`Sec-Fetch-Site` let in", "may ask for"), rows)
 
 
 def defences() -> str:
@@ -108,7 +124,7 @@ def observations(document: dict[str, Any]) -> str:
 def page(text: str, document: dict[str, Any]) -> str:
     """The page with all its blocks written anew."""
     blocks = {"matrix": matrix(document), "costs": price(document), "remains": remains(document)}
-    blocks |= {"attacks": attacks(), "defences": defences()}
+    blocks |= {"attacks": attacks(), "rules": rules(), "defences": defences()}
     return written(text, blocks | {"observations": observations(document), "verdicts": verdicts(document)})
 
 
