@@ -25,6 +25,7 @@ from lab.security.gallery.app import Gallery, opening
 from lab.security.gallery.cards import ORDER, families, marked
 from lab.security.gallery.plays import AS_IT_SHIPS, PLAYS, changed, script
 from lab.security.gallery.stages import House, Key, Stages
+from lab.security.gallery.stranger import said_in
 from lab.security.gallery.told import told
 from lab.security.gallery.words import FOLDER, TRANSLATED, WORDS, about, measure
 from lab.security.origins.attacker import files
@@ -84,6 +85,28 @@ def test_nothing_else_is_translated_and_nothing_is_left_out(language: str) -> No
     assert set(theirs["says"]) == set(PROBES) - set(PLAYS)
     assert set(theirs["spares"]) == {reason for probe in PROBES.values() for reason in probe.spares.values()}
     assert all(measure(name, language).name and measure(name, language).stops for name in DEFENCES)
+
+
+SENTENCE = re.compile(r"<(?:h1|p)>(.+?)</|report\('', '(.+?)'\)")
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+@pytest.mark.parametrize("name", sorted({play.stranger for play in PLAYS.values() if play.stranger}))
+def test_the_strangers_pages_speak_every_language_and_do_what_they_did(name: str, language: str) -> None:
+    english = files()[name][0].decode()
+    theirs = said_in(english, language)
+    sentences = ["".join(found) for found in SENTENCE.findall(english)]
+    assert len(sentences) > 1
+    assert [sentence for sentence in sentences if sentence in theirs] == []
+    for sentence, translated in TRANSLATED[language]["pages"].items():
+        theirs = theirs.replace(translated, sentence)
+    assert theirs == english  # nothing else is different
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_no_sentence_is_translated_that_is_on_no_page(language: str) -> None:
+    pages = "".join(content.decode() for content, _ in files().values())
+    assert [english for english in TRANSLATED[language]["pages"] if english not in pages] == []
 
 
 def row(**figures: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ reaches those in a frame only if the page around is of the same site; and the po
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Container
+from collections.abc import AsyncIterator, Container, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,9 +23,9 @@ from lab.security.gallery import door
 from lab.security.gallery.cards import families, marked
 from lab.security.gallery.plays import AS_IT_SHIPS, PLAYS, changed, script
 from lab.security.gallery.stages import House, Key, Stages
+from lab.security.gallery.stranger import visiting
 from lab.security.gallery.told import told
 from lab.security.gallery.words import WORDS
-from lab.security.origins.attacker import NAMES, Attacker, attacking
 from lab.security.probes import PROBES
 from lab.security.servers import Servers, canary
 from lab.security.weakened import check_loopback, listening
@@ -55,7 +55,8 @@ class Gallery:
     """What there is while it is open."""
 
     ends: datetime
-    attacker: Attacker
+    strangers: Mapping[str, str]
+    """The stranger's origins, by name."""
     stages: Stages
     servers: Servers
     chromium: Chromium
@@ -79,7 +80,7 @@ class Gallery:
             families=list(families(language)),
             ends=clock(self.ends),
             left_ms=round((self.ends - now()).total_seconds() * 1000),
-            strangers={name: self.attacker.origin(name) for name in NAMES.values()},
+            strangers=self.strangers,
         )
         headers = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
         return web.Response(text=text, content_type="text/html", headers=headers)
@@ -170,10 +171,10 @@ async def opening(port: int, ends: datetime) -> AsyncIterator[str]:
         check_loopback(listening())
         origin = f"http://{NAME}:{listener.getsockname()[1]}"
         async with (
-            attacking() as attacker,
+            visiting() as strangers,
             Stages(House(origin, clock(ends))) as stages,
             arena() as (servers, chromium),
-            serving(Gallery(ends, attacker, stages, servers, chromium), listener),
+            serving(Gallery(ends, strangers, stages, servers, chromium), listener),
         ):
             yield f"{origin}/attacks"
 

@@ -29,8 +29,8 @@ FILES = {"/attacks/attacked.css": PAGES / "attacked.css", "/attacks/victim.js": 
 
 OURS = re.compile(r"/attacks/.*")
 RULES = (
-    checks.Rule("the gallery, whose page has another port", ("iframe",), checks.ANY, OURS),
-    checks.Rule("the files of that page", ("script", "style"), checks.OWN, OURS),
+    checks.Rule("the gallery, whose page has another port", "never", ("iframe",), checks.ANY, OURS),
+    checks.Rule("the files of the victim's page", "for modules", ("script", "style"), checks.OWN, OURS),
 )
 POLICY = "Content-Security-Policy"
 BODY = re.compile(r"<body[^>]*>|</title>")

@@ -36,6 +36,16 @@ class Choice(NamedTuple):
     """Why it cannot be chosen; empty where it can."""
 
 
+class Option(NamedTuple):
+    """What the two servers may differ in."""
+
+    id: str
+    off: str
+    """What the first one lacks."""
+    on: str
+    """What the second one has."""
+
+
 class Card(NamedTuple):
     """An attack, with all that can be chosen and told."""
 
@@ -47,8 +57,7 @@ class Card(NamedTuple):
     stops: list[Stop]
     besides: list[Measure]
     """What both servers lack, so that the defence is judged alone."""
-    choices: dict[str, str]
-    """What the second server may have: the id of a defence, or all; and how that is called."""
+    options: list[Option]
 
     @property
     def spared(self) -> dict[str, list[str]]:
@@ -70,7 +79,8 @@ def card(probe: str, language: str) -> Card:
     """What there is to show of one attack."""
     attack, words = PROBES[probe], WORDS[language]
     stops = [Stop(name, measure(name, language), DEFENCES[name]) for name in attack.defences]
-    choices = {stop.id: stop.says.name for stop in stops}
+    options = [Option(stop.id, stop.says.name, stop.says.name) for stop in stops]
+    all_of_them = Option(AS_IT_SHIPS, words["comma"].join(stop.says.name for stop in stops), words["as_it_ships"])
     return Card(
         id=probe,
         says=about(probe, language),
@@ -81,7 +91,7 @@ def card(probe: str, language: str) -> Card:
         ],
         stops=stops,
         besides=[measure(name, language) for name in attack.besides],
-        choices=choices | ({AS_IT_SHIPS: words["as_it_ships"]} if probe in PLAYS else {}),
+        options=[*options, all_of_them] if probe in PLAYS else options,
     )
 
 

@@ -13,11 +13,11 @@ from yarl import URL
 from clients import CLIENTS
 from clients.answers import answering
 from clients.connection import connecting
-from lab.security.leaks import token_length
 from lab.security.leaks.leakage import leakage
 from lab.security.leaks.observation import banner, chunks_of, timeline_of
 from lab.security.leaks.pairing import Observation, Token, observation
 from lab.security.leaks.relay import relaying
+from lab.security.leaks.token_length import figures, order, sizes
 from lab.security.probe import Outcome
 from lab.security.scene import Scene, Target
 
@@ -29,9 +29,9 @@ TOKEN_MS = 20
 
 async def attack(scene: Scene) -> Outcome:
     """Read one answer many times over at once, and guess lengths from what the sizes have in common."""
-    order = token_length.order(scene.transport, 0) | {"token_ms": TOKEN_MS}
+    fields = order(scene.transport, 0) | {"token_ms": TOKEN_MS}
     with connecting(scene.target.subject.cafile):
-        async with answering(scene.target.url, **order) as links:
+        async with answering(scene.target.url, **fields) as links:
             url = links[scene.transport]
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(_watched(scene.target, scene.transport, url)) for _ in range(READERS)]
@@ -42,9 +42,7 @@ async def attack(scene: Scene) -> Outcome:
         f"Guessed the exact length of {leak.exact} of {leak.samples} tokens from the records of {READERS} readers; "
         f"without looking it would have been {leak.floor}."
     )
-    return Outcome(
-        leak.beyond_chance, says, token_length.figures(seen[0], leak) | {"readers": READERS}, seen[0].evidence
-    )
+    return Outcome(leak.beyond_chance, says, figures(seen[0], leak) | {"readers": READERS}, seen[0].evidence)
 
 
 def alone(readers: Sequence[Sequence[Token]]) -> list[list[Token]]:
@@ -60,8 +58,8 @@ def alone(readers: Sequence[Sequence[Token]]) -> list[list[Token]]:
 
 def middle(tokens: Sequence[Token], transport: str) -> int:
     """Half-way between the smallest and the largest record: no guess is better if padding is uniform. Pure."""
-    sizes = token_length.sizes(tokens, transport)
-    return (min(sizes) + max(sizes)) // 2
+    seen = sizes(tokens, transport)
+    return (min(seen) + max(seen)) // 2
 
 
 async def _watched(target: Target, transport: str, url: str) -> Observation:

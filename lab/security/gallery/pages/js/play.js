@@ -59,7 +59,7 @@ class Side {
 
   openStranger(origin, at) {
     const told = { ...this.#script.told, ...at, target: this.#site, answer: this.answer };
-    const url = `${origin}/attack/${this.#script.stranger}?${new URLSearchParams(told)}`;
+    const url = `${origin}/attack/${document.body.dataset.lang}/${this.#script.stranger}?${new URLSearchParams(told)}`;
     const frame = this.#pane.tab(say('stranger'), url, 'stranger');
     this.#listen(frame, origin, ({ got }) => this.#judge({ got, looks: 0 }));
   }
@@ -72,11 +72,12 @@ class Side {
   #judge(news) {
     const told = Object.assign(this.#told, news);
     if (news.strangers) told.looks += 1;
-    const { goal, canary, clicked } = this.#script;
+    const { goal, canary, clicked, victim: { text } } = this.#script;
     const result = RESULTS[goal](told, canary, clicked);
     if (told.strangers?.length) this.#show(told.strangers, result);
     if (result === null) return;
-    this.#pane.judge(result, say(`${goal}_${result}`, { got: told.got?.trim(), n: told.lost, of: told.of }), canary);
+    const got = told.got?.includes(text) ? text : told.got; // it may have it more than once
+    this.#pane.judge(result, say(`${goal}_${result}`, { got, n: told.lost, of: told.of }), canary);
     this.#end();
   }
 

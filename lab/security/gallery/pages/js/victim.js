@@ -117,7 +117,7 @@ async function page() {
   const inside = element.contentDocument;
   inside.querySelector('[data-action=start]').click();
   const lane = inside.querySelector('[data-transport]');
-  lane.scrollIntoView();
+  element.contentWindow.scrollTo(0, lane.getBoundingClientRect().top); // scrollIntoView would scroll the gallery, too
   while (!['done', 'failed', 'stopped'].includes(lane.dataset.state)) await pause();
   await failing(inside);
   const ran = inside.querySelector('[data-ran]')?.dataset.ran ?? '';
@@ -144,7 +144,7 @@ function loaded(element, place) {
 
 // Text as text; the secret in it is marked, and line ends are written out.
 function show(place, words) {
-  const signs = { '\r': '␍', '\n': '␊' };
+  const signs = { '\r': '\\r', '\n': '\\n' };
   for (const piece of words.split(new RegExp(`(${canary}|[\\r\\n])`))) {
     const sign = signs[piece];
     if (!sign && piece !== canary) { place.append(piece); continue; }
