@@ -5,7 +5,6 @@ costs the run under way and nothing else.
 """
 
 import asyncio
-import shutil
 import signal
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from lab.report.headline import Document, runs
 from lab.report.matrix import matrix
 from lab.report.page import report
 from lab.report.table import table
-from lab.result import EVIDENCE, FILE, Row, document, replace_by, write
+from lab.result import FILE, Row, document, replace_by, write
 from lab.security import claims
 from lab.verdicts import verdicts
 
@@ -148,12 +147,10 @@ def _anything(found: Document) -> bool:
 
 
 def _set_aside(out: Path) -> None:
-    """Keep what an earlier experiment left there, under another name."""
-    for name in (FILE, REPORT, EVIDENCE):
+    """Keep what an earlier experiment left there, under another name. Its evidence stays where it is."""
+    for name in (FILE, REPORT):
         if (path := out / name).exists():
             old = path.with_stem(f"{path.stem}.old")
-            if old.is_dir():
-                shutil.rmtree(old)  # a folder, unlike a file, is not replaced by another
             path.replace(old)
             print(f"An older {name} was there; it is {old.name} now.", file=sys.stderr)
 

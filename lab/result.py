@@ -18,7 +18,7 @@ from lab.security.probe import OUTCOMES
 SCHEMA = "pushlab-result/1"
 FILE = "result.json"
 EVIDENCE = "evidence"
-"""The folder beside it, with the files that rows name."""
+"""The folder beside it, with the files that rows name; where there is one already, a number follows."""
 
 CONDITIONS = ("poll_ms", "token_ms", "unit", "cookie_bytes", "tls", "deflate")
 """What a run was measured under, apart from its transport and the number of readers."""

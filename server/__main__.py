@@ -17,10 +17,10 @@ from pathlib import Path
 
 from server.app import serving
 from server.settings import FLAGS, Settings
-from server.tls import BadCertificate, own_certificate
+from server.tls import BadCertificate, own_certificate, reachable
 
 SHORTEST_TOKEN = 16
-NEW_TOKEN = 'One is made by: python -c "import secrets; print(secrets.token_urlsafe())"'  # noqa: S105 - how to make one
+NEW_TOKEN = 'One is made by: python -c "import secrets; print(secrets.token_hex(16))"'  # noqa: S105 - how to make one
 
 
 def main() -> int:
@@ -71,7 +71,8 @@ def _how_to_use(url: str, settings: Settings, cafile: Path | None) -> str:
             "a browser will ask whether to trust it."
         )
     if not _is_loopback(settings.host):
-        lines.append("It is open to the network, to whoever knows the token.")
+        places = " or ".join(url.replace(settings.host, place) for place in reachable(settings.host))
+        lines.append(f"It is open to the network, to whoever knows the token: {places}")
         if not settings.certfile:
             lines.append("Without --tls the token and every text cross that network in the clear.")
     return "\n".join(lines)
@@ -85,7 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--open", action="store_true", help="open the page in a browser, where there is a screen")
     parser.add_argument(
-        "--tls", action="store_true", help="serve https and wss, with a certificate made for this run (or --certfile)"
+        "--tls",
+        action="store_true",
+        help="serve https and wss with a certificate made for this run; or give --certfile",
     )
     for setting in FLAGS:
         flag = "--" + setting.name.replace("_", "-")
@@ -105,6 +108,8 @@ def _check(parser: argparse.ArgumentParser, settings: Settings, tls: bool) -> No
         if isinstance(value, str | bool):
             continue
         flag, most = setting.name.replace("_", "-"), setting.metadata["most"]
+        if value < setting.metadata["least"]:
+            parser.error(f"--{flag} must not be {value}: below {setting.metadata['least']:g} it would protect nothing.")
         if not least <= value < math.inf:
             parser.error(f"--{flag} must not be {value}: give a number {'from' if least == 0 else 'above'} 0.")
         if value > most:

@@ -12,15 +12,16 @@ from aiohttp import web
 SHOWN = ("cursor", "format", "lang", "preset")
 """What a query may show in full. Everything else may be a secret, or what somebody wrote."""
 
-LONGEST_WORD = 16
-"""A longer part of a path may be an id."""
+LONGEST_WORD = 15
+"""A longer part of a path may be an id; and an access token has 16 characters or more."""
 
 
-def line(request: web.BaseRequest, response: web.StreamResponse, seconds: float) -> str:
-    """Who, when (UTC), what, the status, the bytes of the body, and how long it took."""
+def line(request: web.BaseRequest, response: web.StreamResponse | None, seconds: float) -> str:
+    """Who, when (UTC), what, the status, the bytes that went out, and how long it took; `cut` without a response."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     asked = f"{escaped(request.method)} {redacted(request.raw_path)}"
-    return f'{request.remote} {now} "{asked}" {response.status} {response.body_length} {seconds * 1000:.0f}ms'
+    came = f"{response.status} {response.body_length}" if response else "cut -"
+    return f'{request.remote} {now} "{asked}" {came} {seconds * 1000:.0f}ms'
 
 
 def redacted(address: str) -> str:

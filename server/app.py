@@ -11,16 +11,14 @@ from aiohttp import web
 from server import evidence, guard, site, views
 from server.ledger import LEDGER, Ledger, Meter, watch
 from server.limits import LIMITS, Limits
+from server.listener import BACKLOG, listen
 from server.readers import READERS, Readers
 from server.recording import Recorder
-from server.sessions import SESSIONS, Sessions
+from server.sessions import SESSIONS, Sessions, renew
 from server.settings import SETTINGS, Settings
 from server.store import STORE, Store
 from server.tickets import TICKETS, Tickets
 from server.tls import encryption
-
-BACKLOG = 128
-"""Connections that the kernel keeps ready while we are busy."""
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -31,9 +29,10 @@ def create_app(settings: Settings) -> web.Application:
     app[LEDGER] = Ledger(Recorder(settings.max_recordings, settings.max_recorded_bytes))
     app[READERS] = Readers(settings.max_readers)
     app[LIMITS] = Limits(settings)
-    app[SESSIONS] = Sessions()
+    app[SESSIONS] = Sessions(renews=not settings.token)
     app[TICKETS] = Tickets(settings.ticket_s)
     app.on_response_prepare.append(guard.add_headers)
+    app.on_response_prepare.append(renew)
     app.on_response_prepare.append(site.revalidate)
     app.on_response_prepare.append(views.say_where)
     site.add_routes(app)
@@ -61,9 +60,8 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
     try:
         assert runner.server  # noqa: S101 - that is what setup is for
         watch(runner.server)
-        app[LIMITS].watch(runner.server)
         try:
-            async with _listening(runner.server, settings, tls) as port:
+            async with _listening(runner.server, settings, tls, app[LIMITS]) as port:
                 host = f"[{settings.host}]" if ":" in settings.host else settings.host
                 yield f"{'https' if tls else 'http'}://{host}:{port}"
         finally:
@@ -73,12 +71,13 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _listening(server: web.Server, settings: Settings, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
+async def _listening(
+    server: web.Server, settings: Settings, tls: ssl.SSLContext | None, limits: Limits
+) -> AsyncIterator[int]:
     """Take connections while the block runs; gives the port."""
     listener = await asyncio.get_running_loop().create_server(
         server,
-        settings.host,
-        settings.port,
+        sock=listen(settings, limits),
         ssl=tls,
         backlog=BACKLOG,
         ssl_handshake_timeout=settings.keepalive_s if tls else None,  # 60 s by default

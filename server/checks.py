@@ -80,7 +80,7 @@ def check_host(request: web.Request) -> None:
     if not (named and called and _same_number(named, called[0])):
         raise Refusal(
             403,
-            f"This server does not answer as {request.host[:80]!r}. Use http://localhost or 127.0.0.1.",
+            f"This server does not answer as {request.host[:80]!r}. Use its own: localhost, or 127.0.0.1.",
             defence="host",
         )
 
@@ -148,7 +148,9 @@ def is_signed_in(request: web.Request) -> bool:
 
 def is_token(request: web.Request, token: str) -> bool:
     """Whether that is the server's access token. Takes as long for a wrong one, however much of it is right."""
-    return hmac.compare_digest(token.encode(), request.app[SETTINGS].token.encode()) and bool(token)
+    return hmac.compare_digest(token.encode(errors="backslashreplace"), request.app[SETTINGS].token.encode()) and bool(
+        token
+    )
 
 
 def _is_open(request: web.Request) -> bool:

@@ -4,14 +4,18 @@ The one thing to notice: this server listens on loopback, and that alone protect
 the same browser can send requests here, so it must be told apart from our own pages (checks.py).
 """
 
+import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from server.access import redacted
 from server.checks import CHECKS as CHECKS
+from server.ledger import Meter
 from server.refusal import Refusal
 from server.settings import SETTINGS
 from server.wire import to_json
@@ -50,6 +54,7 @@ def problem(refusal: Refusal) -> web.Response:
 @web.middleware
 async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever was raised into a response that says what to do."""
+    began = time.monotonic()
     try:
         for check in CHECKS.values():
             check(request)
@@ -62,8 +67,12 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem(_explained(request, error))
     except (ConnectionError, TimeoutError):
         raise
+    except asyncio.CancelledError:
+        if isinstance(meter := request.protocol.access_logger, Meter):
+            meter.log_cut(request, time.monotonic() - began)
+        raise
     except Exception:
-        log.exception("%s %s failed", request.method, request.rel_url.raw_path)
+        log.exception("%s %s failed", request.method, redacted(request.raw_path))
         return problem(Refusal(500, "That is a fault of this server, not of your request; its log has the details."))
 
 

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from server import access, connections
+from server import access
 from server.answer import Answer, Chunk
 from server.limits import Bucket
 from server.recording import Exchange, Recorder, now_ms
@@ -211,6 +211,11 @@ class Meter(AbstractAccessLogger):
         if self.logger.isEnabledFor(logging.INFO):
             self.logger.info(access.line(request, response, time))
 
+    def log_cut(self, request: web.BaseRequest, time: float) -> None:
+        """A request ended without its response: the reader is gone, or was sent away."""
+        if self.logger.isEnabledFor(logging.INFO):
+            self.logger.info(access.line(request, None, time))
+
 
 class Ledger:
     """All rows, by answer; they are forgotten together with it."""
@@ -248,14 +253,21 @@ LEDGER = web.AppKey("ledger", Ledger)
 
 
 def watch(server: web.Server) -> None:
-    """Have the meters told of connections, too: a lost one is the last moment to read the kernel's counters."""
+    """Have the meters told of connections, too: a lost one is the last moment to read the kernel's counters.
 
-    def made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+    aiohttp has no signal for that, so its two methods are wrapped.
+    """
+    tell_made, tell_lost = server.connection_made, server.connection_lost
+
+    def connection_made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         if isinstance(meter := handler.access_logger, Meter):
             meter.connect(handler, transport)
+        tell_made(handler, transport)
 
-    def lost(handler: web.RequestHandler) -> None:
+    def connection_lost(handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         if isinstance(meter := handler.access_logger, Meter):
             meter.disconnect()
+        tell_lost(handler, exc)
 
-    connections.watch(server, made, lost)
+    server.connection_made = connection_made  # type: ignore[method-assign]
+    server.connection_lost = connection_lost  # type: ignore[method-assign]

@@ -1,17 +1,16 @@
-"""How much one address may ask for: connections at once, requests a second; and when a silent peer is given up.
+"""How much one address may ask for: connections at once, requests a second.
 
 The one thing to notice: an address is all that is known of somebody before the first byte is read. Behind a proxy or a
-router many share one, so the limits are far above what a class needs, and far below what would hurt.
+router many share one, so the limits leave room for a class: sixty pages of six lanes each, and thirty of them at a
+hundred tokens a second.
 """
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable
 
 from aiohttp import web
 
-from server.connections import watch
 from server.refusal import Refusal
 from server.settings import SETTINGS, Settings
 
@@ -60,15 +59,10 @@ class Limits:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._addresses: dict[str, Address] = {}
-        self._peers: dict[web.RequestHandler, str] = {}
-
-    def watch(self, server: web.Server) -> None:
-        """Keep to the limits from now on."""
-        watch(server, self._made, self._lost)
 
     def admit(self, request: web.Request, cost: float = 1) -> None:
         """Raise Refusal 429 when the request is one too many of its address. A dear one counts as several."""
-        address = self._addresses.get(self._peers.get(request.protocol, ""))
+        address = self._addresses.get(request.remote or "")
         if address and not address.requests.take(cost):
             most = self._settings.address_requests_per_s
             raise Refusal(
@@ -79,20 +73,14 @@ class Limits:
                 "request-rate",
             )
 
-    def _made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        self._give_up_on_silence(transport)
-        peer = transport.get_extra_info("peername")
-        name = str(peer[0]) if peer else ""
+    def accepted(self, name: str) -> bool:
+        """An address has one more connection; False when that is one too many."""
         address = self._addresses.setdefault(name, Address(self._settings.address_requests_per_s))
-        self._peers[handler] = name
         address.connections += 1
-        if address.connections > self._settings.max_address_connections:
-            transport.abort()  # saying why would cost more than it takes to ask again
+        return address.connections <= self._settings.max_address_connections
 
-    def _lost(self, handler: web.RequestHandler) -> None:
-        name = self._peers.pop(handler, None)
-        if name is None:
-            return
+    def closed(self, name: str) -> None:
+        """An address has one connection less."""
         self._addresses[name].connections -= 1
         self._forget(name)
 
@@ -105,12 +93,6 @@ class Limits:
             del self._addresses[name]
         else:
             asyncio.get_running_loop().call_later(BURST_S, self._forget, name)
-
-    def _give_up_on_silence(self, transport: asyncio.Transport) -> None:
-        """Have the kernel drop the connection when nothing is acknowledged for so long (RFC 5482, Linux tcp(7))."""
-        sock = transport.get_extra_info("socket")
-        if sock and hasattr(socket, "TCP_USER_TIMEOUT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._settings.vanished_s * 1000))
 
 
 LIMITS = web.AppKey("limits", Limits)

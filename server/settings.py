@@ -11,8 +11,8 @@ from typing import Any
 from aiohttp import web
 
 
-def _setting(default: Any, meaning: str, most: float = math.inf, flag: bool = True) -> Any:
-    return field(default=default, metadata={"help": meaning, "most": most, "flag": flag})
+def _setting(default: Any, meaning: str, most: float = math.inf, least: float = 0, flag: bool = True) -> Any:
+    return field(default=default, metadata={"help": meaning, "most": most, "least": least, "flag": flag})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,9 @@ class Settings:
     # Waiting.
     hold_s: float = _setting(25.0, "how long a long poll is held without news; below the 30 s of many proxies")
     heartbeat_s: float = _setting(15.0, "silence after which a stream sends a chunk without text", most=120)
-    retry_ms: int = _setting(1000, "how soon an EventSource should come back after a cut, at least; at most twice that")
+    retry_ms: int = _setting(
+        1000, "how soon an EventSource should come back after a cut; at most twice that", least=100
+    )
     write_s: float = _setting(30.0, "how long a reader may take nothing before its connection is given up", most=120)
     body_s: float = _setting(10.0, "how long the body of a request may take to arrive", most=120)
     keepalive_s: float = _setting(30.0, "how long an idle connection, or half a request head, is kept", most=120)
@@ -60,7 +62,7 @@ class Settings:
     max_answers: int = _setting(200, "most answers kept at once, being typed or ended")
     max_readers: int = _setting(5000, "most requests for an answer served at once")
     max_address_connections: int = _setting(500, "most connections from one address at once", most=10_000)
-    address_requests_per_s: int = _setting(1000, "requests from one address; 2 s' worth at once", most=10_000)
+    address_requests_per_s: int = _setting(3000, "requests from one address; 2 s' worth at once", most=10_000)
     keep_s: float = _setting(600.0, "how long an ended answer can still be read")
     max_recordings: int = _setting(16, "most answers whose traffic is kept to be shown")
     max_recorded_bytes: int = _setting(2 * 1024 * 1024, "how much of the traffic of one answer is kept")

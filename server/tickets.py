@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-MOST = 10_000
-"""Tickets that are kept; the oldest goes first."""
+from server.refusal import Refusal
+
+MOST = 100
+"""Tickets of one answer at a time."""
 
 
 class Ticket(NamedTuple):
@@ -30,9 +32,10 @@ class Tickets:
         self._tickets: dict[str, Ticket] = {}
 
     def issue(self, answer: str, transport: str) -> str:
-        """A new ticket for reading one answer over one transport, once."""
-        while len(self._tickets) >= MOST:
-            del self._tickets[next(iter(self._tickets))]
+        """A new ticket for reading one answer over one transport, once. Raises Refusal 429 when there are too many."""
+        self._drop_old()
+        if sum(ticket.answer == answer for ticket in self._tickets.values()) >= MOST:
+            raise Refusal(429, f"This answer has {MOST} unused tickets. Use them, or wait.", {"Retry-After": "30"})
         word = secrets.token_urlsafe(16)
         self._tickets[word] = Ticket(answer, transport, time.monotonic() + self._lifetime_s)
         return word
@@ -41,6 +44,12 @@ class Tickets:
         """Whether the ticket opens this; it opens nothing from now on, whatever it was asked for."""
         ticket = self._tickets.pop(word, None)
         return ticket is not None and ticket[:2] == (answer, transport) and time.monotonic() < ticket.ends
+
+    def _drop_old(self) -> None:
+        """Forget those whose time is over: the oldest stand first."""
+        now = time.monotonic()
+        while self._tickets and next(iter(self._tickets.values())).ends <= now:
+            del self._tickets[next(iter(self._tickets))]
 
 
 TICKETS = web.AppKey("tickets", Tickets)

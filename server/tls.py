@@ -4,6 +4,7 @@ The one thing to notice: a certificate of our own making proves nothing to anybo
 have to name it themselves (`--cafile`); there is no switch that makes them trust everything.
 """
 
+import ipaddress
 import ssl
 import tempfile
 from collections.abc import Iterator
@@ -40,8 +41,25 @@ def encryption(settings: Settings) -> ssl.SSLContext | None:
 def own_certificate(settings: Settings) -> Iterator[tuple[Settings, Path]]:
     """The settings with a certificate of our own making, and what clients have to trust; both are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="pushlab-") as folder:
-        cafile, certfile, keyfile = certificate(Path(folder), settings.host)
+        cafile, certfile, keyfile = certificate(Path(folder), *reachable(settings.host))
         yield replace(settings, certfile=str(certfile), keyfile=str(keyfile)), cafile
+
+
+def reachable(host: str) -> list[str]:
+    """The addresses at which a server that listens there is reached."""
+    if host not in ("0.0.0.0", "::"):  # noqa: S104 - it is asked about, not listened on
+        return [host]
+    import psutil  # here, as below
+
+    known = [each.address for addresses in psutil.net_if_addrs().values() for each in addresses]
+    return [address for address in known if _is_number(address)]
+
+
+def _is_number(address: str) -> bool:
+    try:
+        return not ipaddress.ip_address(address).is_loopback
+    except ValueError:  # an Ethernet address, or one that is for one link only
+        return False
 
 
 def certificate(folder: Path, *names: str) -> tuple[Path, Path, Path]:

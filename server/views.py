@@ -132,6 +132,8 @@ async def ticket(request: web.Request) -> web.Response:
 async def sign_in(request: web.Request) -> web.Response:
     """`POST /sessions`: exchange the access token for a session cookie, which every later request carries."""
     fields = await _json_object(request)
+    if strange := fields.keys() - {"token"}:
+        raise Refusal(400, f"There is no field {min(strange)[:40]!r} to signing in: send the token alone.")
     if not is_token(request, str(fields.get("token", ""))):
         raise Refusal(401, "That is not the access token that this server was started with.", defence="token")
     response = web.Response(status=204, headers={"Cache-Control": "no-store"})

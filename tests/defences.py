@@ -43,19 +43,20 @@ def rules() -> str:
 
 
 def defences() -> str:
-    """Every defence, the requirement that asks for it, the weakness without it, and which probes judge it."""
+    """Every defence, its flag, the requirement that asks for it, the weakness without it, and which probes judge it."""
     rows = [
         (
             f"`{name}`",
             defence.name + ("" if defence.ships else " (compared)"),
             defence.stops,
+            f"`{defence.flag}`" if defence.flag else "–" if defence.ships else "not there",
             defence.asvs or "–",
             f"CWE-{defence.cwe}",
             ", ".join(f"`{probe}`" for probe in PROBES if name in PROBES[probe].defences),
         )
         for name, defence in DEFENCES.items()
     ]
-    return table(("id", "defence", "is there to stop", "ASVS 5.0", "without it", "probes"), rows)
+    return table(("id", "defence", "is there to stop", "asked for by", "ASVS 5.0", "without it", "probes"), rows)
 
 
 def matrix(document: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import gc
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -192,3 +193,25 @@ async def test_every_transport_keeps_working_within_the_limits(settings: Setting
             async with http.get(f"/{name}") as response:
                 assert response.status == 200
                 await response.read()
+
+
+async def test_connections_that_never_end_their_handshake_are_counted_too(
+    certificates: tuple[Path, Path, Path], settings: Settings
+) -> None:
+    _, certfile, keyfile = certificates
+    settings = replace(settings, certfile=str(certfile), keyfile=str(keyfile))
+    async with serving(settings) as url:
+        address = (urlsplit(url).hostname, urlsplit(url).port)
+        opened = [await asyncio.open_connection(*address, local_addr=GREEDY) for _ in range(20)]
+        closed = 0
+        for reader, _ in opened:
+            try:
+                async with asyncio.timeout(0.2):
+                    closed += await reader.read() == b""
+            except ConnectionError:
+                closed += 1
+            except TimeoutError:
+                continue
+        assert closed == 20 - settings.max_address_connections
+        for _, writer in opened:
+            writer.close()

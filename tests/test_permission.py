@@ -3,12 +3,14 @@
 The one thing to notice: what is not yours looks the same as what is not there.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -356,3 +358,80 @@ async def test_an_id_is_not_to_be_guessed(http: aiohttp.ClientSession) -> None:
     ids = {(await started(http))["id"] for _ in range(20)}
     assert all(re.fullmatch("[0-9a-f]{32}", each) for each in ids)
     assert len(ids) == 20
+
+
+# What is no text, and what comes back after a restart.
+
+
+async def test_half_characters_in_a_cookie_or_a_token_are_just_wrong(
+    server: str, locked: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    for url, header, expected in (
+        (server, b"Cookie: pushlab-%d=\xff.a" % (urlsplit(server).port or 0), b"200"),
+        (str(locked._base_url), b"Authorization: Bearer \xff", b"401"),
+    ):
+        reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
+        writer.write(b"GET /transports HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + header + b"\r\n\r\n")
+        assert (await reader.readline()).split()[1] == expected
+        writer.close()
+        await writer.wait_closed()
+    body = b'{"token":"\\ud800"}'
+    async with locked.post("/sessions", data=body, headers={"Content-Type": "application/json"}) as response:
+        assert response.status == 401
+    assert not caplog.records
+
+
+async def test_after_a_restart_a_browser_gets_a_new_session_and_its_answers_stay_its_own(settings: Settings) -> None:
+    async with serving(settings) as url, aiohttp.ClientSession(url) as http:
+        old = await session_of(http)
+    async with serving(replace(settings, port=urlsplit(url).port or 0)) as url, aiohttp.ClientSession(url) as http:
+        async with http.post("/answers", json={"text": TEXT}, headers=old) as response:
+            ((name, morsel),) = SimpleCookie(response.headers["Set-Cookie"]).items()
+            link = (await response.json())["links"]["polling"]
+        assert await status(http, link) == 404
+        assert await status(http, link, {"Cookie": f"{name}={morsel.value}"}) == 200
+
+
+async def test_an_answer_has_so_many_tickets_and_those_of_others_stay(http: aiohttp.ClientSession) -> None:
+    mine, others = await started(http), await started(http)
+    kept = await ticket(http, {}, others["id"], "sse")
+    order = {"answer": mine["id"], "transport": "sse"}
+    statuses = set()
+    for _ in range(150):
+        async with http.post("/tickets", json=order) as response:
+            statuses.add(response.status)
+    assert statuses == {201, 429}
+    assert await status(http, f"{others['sse']}?ticket={kept}") == 200
+
+
+async def test_a_ticket_is_for_reading_and_stops_nothing(http: aiohttp.ClientSession) -> None:
+    mine = await session_of(http)
+    links = await started(http, mine, first_token_ms=60_000)
+    word = await ticket(http, mine, links["id"], "websocket")
+    async with http.ws_connect(links["websocket"], params={"ticket": word}) as socket:
+        await socket.send_str('{"stop":true}')
+        assert (await socket.receive(10)).type is aiohttp.WSMsgType.CLOSE
+    async with http.get(links["self"], headers=mine) as response:
+        assert (await response.json())["state"] == "typing"
+
+
+async def test_a_reader_that_leaves_is_logged_as_well(settings: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+    settings = replace(settings, access_log=True, first_token_ms=60_000, heartbeat_s=0.05)
+    async with serving(settings) as url, aiohttp.ClientSession(url) as http:
+        response = await http.get("/sse")
+        await response.content.readline()
+        response.close()
+        async with http.get("/healthz") as health:
+            while (await health.json())["readers"]:
+                health = await http.get("/healthz")  # noqa: PLW2901 - until it is noticed
+    lines = [line for line in capfd.readouterr().err.splitlines() if "GET /sse" in line]
+    assert len(lines) == 1
+
+
+async def test_a_token_of_the_least_length_is_not_logged(settings: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+    token = "0123456789abcdef"  # noqa: S105 - the shortest that is taken
+    async with serving(replace(settings, access_log=True, token=token)) as url, aiohttp.ClientSession(url) as http:
+        for path in (f"/{token}", f"/sse?{token}", f"/sse?cursor={token}", f"/sse?token={token}"):
+            async with http.get(path) as response:
+                assert response.status == 401
+    assert token not in capfd.readouterr().err

@@ -93,6 +93,11 @@ def lines(document: Mapping[str, Any]) -> list[Line]:
     return [line for group in families(document).values() for line in group]
 
 
+def asked_for(document: Mapping[str, Any]) -> dict[str, str]:
+    """The flags of the defences that are not there unless asked for, by what they are called."""
+    return {line.against: line.measure.flag for line in lines(document) if line.measure and line.measure.flag}
+
+
 def by_probe(found: Iterable[Line]) -> dict[str, list[Line]]:
     """The lines of each attack."""
     attacks: dict[str, list[Line]] = {}

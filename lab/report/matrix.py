@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clients.terminal import safe
-from lab.report.attacks import LEGEND, SIGNS, Line, families, headlines, left, outcomes, transports, untried
+from lab.report.attacks import LEGEND, SIGNS, Line, asked_for, families, headlines, left, outcomes, transports, untried
 from lab.report.headline import Document
 from lab.report.table import UNLIMITED, said, warning
 from lab.result import Row
@@ -36,7 +36,7 @@ class Plan(NamedTuple):
 
 def matrix(document: Document) -> RenderableType:
     """What was tried, for `Console.print`; it works with every document, however little was tried."""
-    drawn: list[RenderableType] = [Fitting(document), *_legend()] if document["rows"] else []
+    drawn: list[RenderableType] = [Fitting(document), *_legend(document)] if document["rows"] else []
     return Group(
         *warning(document), *drawn, *_untried(document), *_left(document), *said(headlines(document), document)
     )
@@ -132,10 +132,12 @@ PLANS: Sequence[Plan] = (
 """The widest first."""
 
 
-def _legend() -> Iterator[Text]:
+def _legend(document: Document) -> Iterator[Text]:
     yield Text("In each cell: without the defence → with it.", "dim")
     for outcome, meaning in LEGEND.items():
         yield Text.assemble((SIGNS[outcome], STYLES[outcome]), (f" {meaning}", "dim"))
+    if flags := asked_for(document):
+        yield Text(f"There when asked for: {', '.join(f'{name} ({flag})' for name, flag in flags.items())}.", "dim")
 
 
 def _untried(document: Document) -> Iterator[Text]:

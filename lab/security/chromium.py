@@ -33,7 +33,7 @@ QUIET = (
     "--disable-quic",
 )
 
-ADVICE = "Chromium is not here: on Debian, `sudo apt-get install -y chromium`; then `make security` runs everything."
+ADVICE = "Chromium is not here: on Debian, `sudo apt-get install -y chromium`."
 
 
 def find() -> str | None:
@@ -83,11 +83,14 @@ class Chromium:
         try:
             from playwright.async_api import async_playwright  # noqa: PLC0415 - everything else runs without it
         except ModuleNotFoundError:
-            raise CouldNotRun('Playwright is not here: `pip install -e ".[dev]"`, or `make security`.') from None
+            raise CouldNotRun('Playwright is not here: `pip install -e ".[dev]"`.') from None
         if self._playwright is None:
             self._playwright = await self._stack.enter_async_context(async_playwright())
         browser: Browser = await self._playwright.chromium.launch(
-            executable_path=path, chromium_sandbox=False, args=[*QUIET, *flags]
+            executable_path=path,
+            chromium_sandbox=False,
+            args=[*QUIET, *flags],
+            handle_sigint=False,  # Ctrl-C is for us: we close it ourselves
         )
         self._stack.push_async_callback(browser.close)
         return browser

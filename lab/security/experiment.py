@@ -5,9 +5,11 @@ taken away in both, so what the second run shows is due to the defence.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,11 +77,11 @@ def plan(parameters: Parameters) -> list[Cell]:
 
 
 async def security(parameters: Parameters, out: Path, report: Callable[[Row], None], progress: Progress) -> None:
-    """Attack; each row goes to `report` at once, and its evidence to a folder in `out`.
+    """Attack; each row goes to `report` at once, and its evidence to a new folder in `out`.
 
     Raises BrokenProbe at the end, when all else has been tried; SubjectDied when a server does not start.
     """
-    cells = plan(parameters)
+    cells, folder = plan(parameters), unused(out)
     trying = progress.add_task("security", total=len(cells))
     broken = []
     async with arena() as (servers, chromium):
@@ -87,8 +89,8 @@ async def security(parameters: Parameters, out: Path, report: Callable[[Row], No
         async def attack(cell: Cell) -> None:
             progress.update(trying, description=f"{cell.probe} {cell.transport}")
             row, files = await attempt(cell, servers, chromium)
-            report(row | {"files": [f"{EVIDENCE}/{folder_of(cell)}/{name}" for name in files]})
-            keep(out / EVIDENCE / folder_of(cell), files)
+            report(row | {"files": [f"{folder}/{folder_of(cell)}/{name}" for name in files]})
+            keep(out / folder / folder_of(cell), files)
             if fault := row.get("broken") or (row["off"] == STOPPED and row["off_says"]):
                 broken.append(f"{cell.probe} on {cell.transport} against {cell.defence} ({fault})")
             progress.advance(trying)
@@ -169,6 +171,12 @@ def _told(run: str, outcome: Outcome) -> Mapping[str, Any]:
         f"{run}_says": outcome.says,
         f"{run}_figures": dict(outcome.figures),
     }
+
+
+def unused(out: Path) -> str:
+    """The name of a folder for evidence that is not in `out` yet: one that is may be anybody's."""
+    names = (f"{EVIDENCE}{number if number > 1 else ''}" for number in count(1))
+    return next(name for name in names if not os.path.lexists(out / name))
 
 
 def folder_of(cell: Cell) -> str:

@@ -73,7 +73,11 @@ class Servers:
         """
         key = (settings, tls and "tls" not in change.without, change)
         async with self._starting[key]:
-            server = self._running.pop(key, None) or await _started(*key)
+            server = self._running.pop(key, None)
+            if server and server.subject.process.returncode is not None:  # it was left waiting for too long, or died
+                await server.ending.aclose()
+                server = None
+            server = server or await _started(*key)
             self._running[key] = server  # the one that was used last stands last
         server.users += 1
         try:

@@ -57,6 +57,7 @@ async def main(settings: Settings, without: list[str], also: list[str]) -> None:
     loop.add_reader(sys.stdin.fileno(), stopped.set)  # nothing ever comes, so what can be read is its end
     loop.call_later(LONGEST_S, stopped.set)
     check_loopback([settings.host])
+    check_free(settings.port)
     async with serving(weaken(settings, without, also)) as url:
         check_loopback(listening())
         print(url, flush=True)
@@ -76,6 +77,12 @@ def check_loopback(addresses: list[str]) -> None:
     """End this process unless all of them are loopback, and there is one."""
     if not addresses or not all(ipaddress.ip_address(address).is_loopback for address in addresses):
         sys.exit(f"A weakened server serves loopback only. This one would be at {' '.join(addresses) or 'nothing'}.")
+
+
+def check_free(port: int) -> None:
+    """End this process unless the system chooses the port: on a known one it might be taken for the real server."""
+    if port:
+        sys.exit(f"A weakened server takes no port of your choice. Give it 0 in place of {port}: any free one.")
 
 
 if __name__ == "__main__":

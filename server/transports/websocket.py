@@ -10,6 +10,7 @@ import json
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from server.answer import Answer
+from server.checks import BY_TICKET
 from server.push import messages, written
 from server.sockets import open_socket
 from server.store import STORE
@@ -34,7 +35,7 @@ async def websocket(request: web.Request, answer: Answer, cursor: int) -> web.St
 async def _listen(request: web.Request, answer: Answer, socket: web.WebSocketResponse) -> None:
     """Read until the connection closes, whichever side closes it. Pings are answered by reading them."""
     async for message in socket:
-        if not _is_stop(message):
+        if not _is_stop(message) or request.get(BY_TICKET):  # a ticket is for reading
             refusal = socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b'the only message is {"stop":true}')
             await written(request, refusal)
             return

@@ -10,6 +10,7 @@ from rich.progress import Progress
 from lab.experiment import SHOWN, Keep, carry_out
 from lab.limits import Failure
 from lab.result import Row, read
+from lab.security.experiment import unused
 from tests.security import sample
 
 
@@ -67,6 +68,19 @@ def test_an_older_result_is_set_aside_once(tmp_path: Path) -> None:
     attacked(tmp_path, sample.rows()[:2])
     assert (tmp_path / "result.old.json").read_text(encoding="utf-8") == "older"
     assert len(read(tmp_path)["observations"]) == len(sample.OBSERVATIONS)
+
+
+def test_no_folder_that_was_there_is_touched(tmp_path: Path) -> None:
+    for name in ("evidence", "evidence.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").write_text("somebody's", encoding="utf-8")
+    (tmp_path / "evidence2").symlink_to("nowhere")
+    assert unused(tmp_path / "evidence") == "evidence"
+    assert unused(tmp_path) == "evidence3"
+    for _ in range(2):
+        attacked(tmp_path, sample.rows()[:1])
+    for name in ("evidence", "evidence.old"):
+        assert [path.read_text(encoding="utf-8") for path in (tmp_path / name).iterdir()] == ["somebody's"]
 
 
 def test_what_is_not_applicable_was_no_attack(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_the_unit_of_a_figure_is_taken_from_its_name(name: str, words: str) -> N
 def test_the_terminal_shows_each_cell_twice_without_the_defence_and_with_it() -> None:
     (head, *shown) = [line for line in printed(result()).splitlines() if line.strip()]
     assert head.split() == ["attack", "defence", *TRANSPORTS]
-    (lengths,) = [line for line in shown if "padded to a bucket" in line]
+    (lengths,) = [line for line in shown if "padded to a bucket" in line and "→" in line]
     assert re.findall(r"✗ → ✓|–", lengths) == ["✗ → ✓"] * 5 + ["–"]
     (browser,) = [line for line in shown if line.startswith("Reading from another port  ")]
     assert browser.count("?") == 5
@@ -216,3 +216,9 @@ def test_what_never_ran_is_said_once() -> None:
     assert outcomes(cell("tampering", "tls", "sse", on=COULD_NOT_RUN)) == [SUCCEEDED, COULD_NOT_RUN]
     assert outcomes(sample.spared("token-length", "padding", "whole")) == [NOT_APPLICABLE]
     assert outcomes(cell("tampering", "tls", "sse", on=SUCCEEDED)) == [SUCCEEDED, SUCCEEDED]
+
+
+def test_defences_that_are_there_only_when_asked_for_are_named_with_their_flags() -> None:
+    assert attacks.asked_for(result()) == {"TLS": "--tls", "Frames padded to a bucket": "--pad-bytes"}
+    assert "There when asked for: TLS (--tls), Frames padded to a bucket (--pad-bytes)." in printed(result())
+    assert "There when asked for" not in printed(result([cell("blind-start", "json-only", "sse")]))

@@ -82,6 +82,14 @@ def test_it_never_listens_beyond_loopback(host: str) -> None:
     assert "serves loopback only" in err
 
 
+def test_it_takes_no_port_of_anybodys_choice() -> None:
+    with weakened(Settings(port=8000), Change(("origin",))) as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "")
+    assert "takes no port of your choice" in err
+    assert "Traceback" not in err
+
+
 @pytest.mark.parametrize("addresses", [[], ["0.0.0.0"], ["127.0.0.1", "192.0.2.1"], ["::1", "::"]])  # noqa: S104
 def test_what_counts_is_the_socket_that_listens(addresses: list[str]) -> None:
     with pytest.raises(SystemExit, match="serves loopback only"):
@@ -129,6 +137,19 @@ async def test_servers_that_are_alike_are_one_and_end_with_the_block() -> None:
             assert three.subject.process.pid != one.subject.process.pid
         await asyncio.wait_for(three.subject.process.wait(), 30)
     assert one.subject.process.returncode is not None
+
+
+async def test_a_server_that_has_ended_is_not_handed_out_again() -> None:
+    async with Servers() as servers:
+        async with servers.target(Change()) as ended:
+            pass
+        ended.subject.process.kill()
+        await asyncio.wait_for(ended.subject.process.wait(), 30)
+        async with servers.target(Change()) as target, aiohttp.ClientSession(target.url) as http:
+            assert target.subject.process.pid != ended.subject.process.pid
+            assert not ended.log.exists()
+            async with http.get("/healthz") as response:
+                assert response.status == 200
 
 
 # The server that people start.
