@@ -108,9 +108,10 @@ async def test_an_attack_that_is_played_succeeds_on_the_left_and_not_on_the_righ
     card = await show(page, gallery, probe)
     await play(card)
     goal = PLAYS[probe].goal
+    said = "start_unframed" if PLAYS[probe].clicked else f"{goal}_stopped"
     await expect(side(card, "off")).to_have_attribute("data-result", "succeeded")
     await expect(side(card, "on")).to_have_attribute("data-result", "stopped")
-    await expect(side(card, "on").locator("[data-verdict]")).to_have_text(WORDS["en"][f"{goal}_stopped"])
+    await expect(side(card, "on").locator("[data-verdict]")).to_have_text(WORDS["en"][said])
     if goal in ("read", "forge"):
         canary = await secret(card, "off")
         assert len(canary) == 16
@@ -140,6 +141,32 @@ async def test_from_another_site_the_strict_cookie_stays_at_home(page: Page, gal
     await play(card)
     await expect(side(card, "off")).to_have_attribute("data-result", "stopped")
     await expect(side(card, "off").locator(".seen p")).to_contain_text("without a cookie")
+    await expect(card.locator("[data-status]")).to_have_text(WORDS["en"]["both_by_cookie"])
+    await expect(card.locator("[data-faded]")).to_have_count(2)
+    await card.locator("[name=stranger]").select_option(label=WORDS["en"]["from_localhost"])
+    await expect(card).to_have_attribute("data-state", "idle")
+    await expect(card.locator("[data-result], [data-faded], iframe")).to_have_count(0)
+
+
+async def test_a_start_is_seen_also_where_the_answer_comes_whole(page: Page, gallery: str) -> None:
+    card = await show(page, gallery, "blind-start")
+    await card.locator("[name=transport][value=whole]").check()
+    await play(card)
+    await expect(side(card, "off")).to_have_attribute("data-result", "succeeded")
+    await expect(side(card, "on")).to_have_attribute("data-result", "stopped")
+
+
+async def test_what_another_tab_plays_does_not_count_here(context: BrowserContext, page: Page, gallery: str) -> None:
+    card = await show(page, gallery, "blind-start")
+    await play(card)
+    other = await context.new_page()
+    theirs = await show(other, gallery, "blind-start")
+    await play(theirs)
+    await expect(side(theirs, "off")).to_have_attribute("data-result", "succeeded")
+    sites = [await side(one, "off").locator("iframe").first.get_attribute("src") for one in (card, theirs)]
+    assert len({urlsplit(site or "").netloc for site in sites}) == 2
+    await expect(side(card, "on")).to_have_attribute("data-result", "stopped")
+    await other.close()
 
 
 async def test_all_other_attacks_are_run_by_the_lab(page: Page, gallery: str) -> None:

@@ -258,6 +258,33 @@ async def test_what_there_is_not_to_run_is_refused_with_a_sentence(
         assert (await response.json())["detail"].endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("application/json; charset=nonsense", "{}"), ("application/json", "[" * 100_000), ("application/json", "{")],
+)
+async def test_a_body_that_cannot_be_read_is_refused(
+    gallery: str, http: aiohttp.ClientSession, kind: str, body: str
+) -> None:
+    async with http.post(f"{gallery}/play", data=body, headers={"Content-Type": kind}) as response:
+        assert response.status == 400
+        assert (await response.json())["detail"].startswith("The body must be a JSON object")
+
+
+@pytest.mark.parametrize("host", ["Host: localhost:abc\r\n", "Host: localhost:99999\r\n", "Host: [\r\n", ""])
+async def test_a_host_that_is_no_address_is_refused(gallery: str, host: str, caplog: pytest.LogCaptureFixture) -> None:
+    for path in ("/attacks", "/"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(gallery.split(":")[2].partition("/")[0]))
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\n{host}Connection: close\r\n\r\n".encode())
+            answered = await reader.read()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+        assert answered.split()[1] in (b"400", b"403")
+        assert b"Traceback" not in answered
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 async def test_one_attack_at_a_time(http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "MOMENT_S", 0.01)
     nothing = cast("Any", None)
@@ -265,9 +292,10 @@ async def test_one_attack_at_a_time(http: aiohttp.ClientSession, monkeypatch: py
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with app.serving(busy, listener), busy.busy:
             url = f"http://localhost:{listener.getsockname()[1]}/attacks/run"
-            async with http.post(url, json=ORDERED) as response:
-                assert response.status == 409
-                assert "under way" in (await response.json())["detail"]
+            for language in WORDS:
+                async with http.post(url, json=ORDERED, params={"lang": language}) as response:
+                    assert response.status == 409
+                    assert (await response.json())["detail"] == WORDS[language]["busy"]
 
 
 # The servers under attack.
@@ -306,6 +334,19 @@ async def test_the_one_that_lacks_nothing_has_no_banner_and_only_the_gallery_may
             assert "'self'" not in policy.partition("frame-ancestors")[2]
         async with http.get(f"{site}/demo/sse", headers=from_gallery) as response:
             assert response.status == 403
+
+
+async def test_each_tab_has_servers_of_its_own_and_the_longest_unused_ends_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lab.security.gallery.stages.MOST", 2)
+    async with Stages(House("http://localhost:1", "12:34")) as stages:
+        tab = {name: {"it": Key(Change(), bare=False, tab=name)} for name in ("a", "b", "c")}
+        first, second = await stages.sites(tab["a"]), await stages.sites(tab["b"])
+        assert first != second
+        assert await stages.sites(tab["a"]) == first
+        await stages.sites(tab["c"])
+        assert await stages.sites(tab["a"]) == first
 
 
 async def test_a_server_that_has_died_is_started_again(http: aiohttp.ClientSession) -> None:

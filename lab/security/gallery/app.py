@@ -5,6 +5,7 @@ reaches those in a frame only if the page around is of the same site; and the po
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Container, Mapping
 from contextlib import asynccontextmanager
@@ -29,7 +30,7 @@ from lab.security.gallery.words import WORDS
 from lab.security.probes import PROBES
 from lab.security.servers import Servers, canary
 from lab.security.weakened import check_loopback, listening
-from server import site
+from server import guard, site
 from server.refusal import Refusal
 from server.settings import SETTINGS, Settings
 from server.transports import TRANSPORTS
@@ -39,7 +40,6 @@ HOST, NAME = "127.0.0.1", "localhost"
 
 MOMENT_S = 3
 """An attack that was just stopped takes a moment to end its servers."""
-BUSY = "Another attack is under way, and may need the machine for itself. Wait for its end."
 
 PAGES = Path(__file__).parent / "pages"
 OF_THE_SERVER = ("/style.css", "/favicon.svg", "/js/words.js", "/js/chunk.js")
@@ -86,29 +86,30 @@ class Gallery:
         return web.Response(text=text, content_type="text/html", headers=headers)
 
     async def play(self, request: web.Request) -> web.Response:
-        """`POST /attacks/play` {"probe", "transport", "defence"}: two servers to play it on, and how."""
-        cell = chosen(await fields_of(request), PLAYS)
+        """`POST /attacks/play` {"probe", "transport", "defence", "tab"}: two servers to play it on, and how."""
+        fields, language = await fields_of(request), site.language_of(request)
+        cell, tab = chosen(fields, PLAYS), str(fields.get("tab", ""))[:40]
         changes, bare = changed(cell.probe, cell.defence), PLAYS[cell.probe].bare
-        async with self._alone():
-            sites = await self.stages.sites({side: Key(change, bare) for side, change in changes.items()})
-        secret = WORDS[site.language_of(request)]["secret"]
+        async with self._alone(language):
+            sites = await self.stages.sites({side: Key(change, bare, tab) for side, change in changes.items()})
+        secret = WORDS[language]["secret"]
         return json_response(script(cell.probe, cell.transport, canary(), secret) | {"sites": sites})
 
     async def run(self, request: web.Request) -> web.Response:
         """`POST /attacks/run` with the same fields: the lab attacks twice, and tells what came of it."""
-        cell = chosen(await fields_of(request), PROBES)
-        async with self._alone():
+        cell, language = chosen(await fields_of(request), PROBES), site.language_of(request)
+        async with self._alone(language):
             row, _files = await attempt(cell, self.servers, self.chromium)
-        return json_response(told(row, site.language_of(request)))
+        return json_response(told(row, language))
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
+    async def _alone(self, language: str) -> AsyncIterator[None]:
         """One attack at a time, since some measure load. Raises Refusal 409, and 500 when a server does not start."""
         try:
             async with asyncio.timeout(MOMENT_S):
                 await self.busy.acquire()
         except TimeoutError:
-            raise Refusal(409, BUSY) from None
+            raise Refusal(409, WORDS[language]["busy"]) from None
         try:
             yield
         except Failure as failure:
@@ -121,7 +122,7 @@ async def fields_of(request: web.Request) -> dict[str, Any]:
     """The JSON object of a POST. Raises Refusal 400."""
     try:
         fields = await request.json()
-    except ValueError:
+    except (ValueError, LookupError, RecursionError):  # no JSON, in no charset that there is, or too deep
         fields = None
     if not isinstance(fields, dict):
         raise Refusal(400, 'The body must be a JSON object: {"probe", "transport", "defence"}.')
@@ -183,6 +184,7 @@ async def opening(port: int, ends: datetime) -> AsyncIterator[str]:
 async def serving(gallery: Gallery, listener: socket.socket) -> AsyncIterator[None]:
     """Serve it on a socket that listens."""
     app = web.Application(middlewares=[door.refusals])
+    logging.getLogger("aiohttp.server").addFilter(guard.our_fault)  # as the server does it
     app[SETTINGS] = Settings(host=HOST)
     app.on_response_prepare.append(door.add_headers)
     app.add_routes(gallery.routes())

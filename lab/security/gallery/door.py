@@ -25,11 +25,21 @@ HEADERS = guard.HEADERS | {
 async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let pages of our own in, and nobody else; who is refused is told why, as by the server."""
     try:
-        for check in (check_host, check_origin, check_fetch_site, check_json):
+        for check in (check_address, check_host, check_origin, check_fetch_site, check_json):
             check(request)
         return await handler(request)
     except Refusal as refusal:
         return guard.problem(refusal)
+
+
+def check_address(request: web.Request) -> None:
+    """Refuse a request that does not say properly whom it is for (RFC 9110 7.2)."""
+    try:
+        named = "Host" in request.headers and request.url.with_host("localhost")
+    except ValueError:
+        named = False
+    if not named:
+        raise Refusal(400, "The Host of the request is no address. Open the gallery by the address that it printed.")
 
 
 def check_fetch_site(request: web.Request) -> None:

@@ -16,7 +16,7 @@ from lab.subject import Subject, serving
 from server.settings import Settings
 
 MOST = 6
-"""Servers that are kept; the one that was started first ends first. Two are played on at a time."""
+"""Servers that are kept; the one that was played on longest ago ends first. Each tab plays on two at a time."""
 
 
 class Key(NamedTuple):
@@ -25,6 +25,8 @@ class Key(NamedTuple):
     change: Change
     bare: bool
     """Whether it leaves out its content security policy."""
+    tab: str = ""
+    """Whose it is: what one tab of the gallery does to its server must not count in another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Stages:
         others = [key for key in self._running if key not in keys.values()]
         await self._end(others[: max(0, len(self._running) + len(missing) - MOST)])
         await asyncio.gather(*map(self._start, missing))
+        for key in dict.fromkeys(keys.values()):
+            self._running[key] = self._running.pop(key)  # to the end of those that may be ended
         return {name: self._running[key].site for name, key in keys.items()}
 
     async def _start(self, key: Key) -> None:

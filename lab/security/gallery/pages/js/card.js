@@ -20,7 +20,8 @@ export class Card {
     this.#panes = {};
     for (const side of element.querySelectorAll('[data-side]')) this.#panes[side.dataset.side] = new Pane(side);
     this.#form.querySelector('[name=transport]:enabled').checked = true; // the first that there is something to attack on
-    this.#form.elements.defence.addEventListener('change', () => { this.leave(); this.#nameMeasure(); });
+    // What came of an attempt belongs to what was chosen for it.
+    this.#form.addEventListener('change', () => { this.leave(); this.#nameMeasure(); });
     this.#nameMeasure();
     this.#form.addEventListener('submit', (event) => { event.preventDefault(); this.#start(); });
     this.#form.querySelector('[data-action=stop]')?.addEventListener('click', () => this.#stop());

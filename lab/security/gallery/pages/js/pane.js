@@ -18,6 +18,7 @@ export class Pane {
 
   clear() {
     delete this.#element.dataset.result;
+    delete this.#element.dataset.faded;
     this.#part('outcome').textContent = '';
     this.#part('verdict').textContent = '';
     this.#scene.replaceChildren();
@@ -29,6 +30,11 @@ export class Pane {
     this.#element.dataset.result = result;
     this.#part('outcome').textContent = say(`outcome_${result.replaceAll(' ', '_')}`);
     this.#part('verdict').replaceChildren(...withMarks(words, loot));
+  }
+
+  // What came of it says nothing of the defence.
+  fade() {
+    this.#element.dataset.faded = '';
   }
 
   // A tab of a browser, in little. Gives its iframe.

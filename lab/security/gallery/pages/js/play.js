@@ -5,11 +5,12 @@ import { reach } from './chunk.js';
 import { say } from './words.js';
 
 const PATIENCE_MS = 20_000;
+const TAB = crypto.randomUUID(); // servers of its own: what another tab does must not count here
 
 // order: {probe, transport, defence} · context: {signal, stranger, tell}
 export async function play(order, panes, { signal, stranger, tell }) {
   tell('busy', say('playing'));
-  const script = await post('/attacks/play', order, signal);
+  const script = await post('/attacks/play', { ...order, tab: TAB }, signal);
   tell('busy', '');
   const sides = ['off', 'on'].map((side) => new Side(panes[side], script.sites[side], script, signal));
   const over = Promise.all(sides.map((side) => side.over));
@@ -18,7 +19,10 @@ export async function play(order, panes, { signal, stranger, tell }) {
   if (script.stranger) for (const side of sides) side.openStranger(stranger, at);
   if (script.clicked) tell('busy', say('click'));
   await within(script.clicked ? Infinity : PATIENCE_MS, over, signal); // a person may take their time
-  tell('done', '');
+  const decided = !script.stranger || sides[0].result !== 'stopped';
+  if (!decided) for (const pane of Object.values(panes)) pane.fade();
+  const elsewhere = stranger && new URL(stranger).hostname !== location.hostname;
+  tell('done', decided ? '' : say(elsewhere ? 'both_by_cookie' : 'both_by_other'));
 }
 
 export async function post(path, fields, signal) {
@@ -36,6 +40,7 @@ class Side {
   #told = {};
   #end;
   at = null;
+  result = null; // the first is the last: what happens later is no part of the attack
 
   constructor(pane, site, script, signal) {
     this.over = new Promise((resolve) => { this.#end = resolve; });
@@ -73,11 +78,13 @@ class Side {
     const told = Object.assign(this.#told, news);
     if (news.strangers) told.looks += 1;
     const { goal, canary, clicked, victim: { text } } = this.#script;
-    const result = RESULTS[goal](told, canary, clicked);
+    const known = this.result !== null;
+    const result = this.result ??= RESULTS[goal](told, canary, clicked);
     if (told.strangers?.length) this.#show(told.strangers, result);
-    if (result === null) return;
+    if (known || result === null) return;
     const got = told.got?.includes(text) ? text : told.got; // it may have it more than once
-    this.#pane.judge(result, say(`${goal}_${result}`, { got, n: told.lost, of: told.of }), canary);
+    const word = clicked && result === 'stopped' ? 'start_unframed' : `${goal}_${result}`;
+    this.#pane.judge(result, say(word, { got, n: told.lost, of: told.of }), canary);
     this.#end();
   }
 
