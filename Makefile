@@ -21,7 +21,7 @@ run: $(VENV)/run
 
 test: check
 	@$(BIN)/python -m tests.system
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 check: $(VENV)/test
 	$(BIN)/ruff check .

@@ -8,7 +8,8 @@ import asyncio
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,7 +90,8 @@ def carry_out(name: str, command: str, parameters: Any, measure: Measure, out: P
             f"The system refused: {error.strerror or error}. That was after {shown.counted(found)}.",
         )
     found["verdicts"] = shown.verdicts(found)
-    published = _publish(found, shown, out)
+    with _undisturbed():
+        published = _publish(found, shown, out)
     if found["note"]:
         print(found["note"], file=sys.stderr)
     return code or published
@@ -155,11 +157,20 @@ def _set_aside(out: Path) -> None:
             print(f"An older {name} was there; it is {old.name} now.", file=sys.stderr)
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C is not heard while the block runs, and after it as before: processes started later inherit that."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _publish(found: Document, shown: Shown, out: Path) -> int:
-    """Show it and write it, undisturbed; gives the exit code."""
+    """Show it and write it; gives the exit code."""
     if not _anything(found):
         return 0
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Console().print(shown.table(found))
     try:
         write(out, found)

@@ -1,5 +1,6 @@
 """Fixtures that all tests share: a server on the production runner, and each transport in turn."""
 
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from server.app import serving
 from server.settings import Settings
 from server.tls import certificate
 from server.transports import TRANSPORTS
+
+# What is started in the background, as `make test &` is, ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Links = dict[str, str]
 Start = Callable[..., Awaitable[Links]]

@@ -7,34 +7,31 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-PROGRAMS = {
-    "chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"),
-    "tcpdump": ("tcpdump",),
+from lab.security import chromium
+
+PROGRAMS: dict[str, Callable[[], str | None]] = {
+    "chromium": chromium.find,
+    "tcpdump": lambda: shutil.which("tcpdump"),
 }
-"""Debian's package, and the names under which the program may be installed."""
+"""How each is found; gives its path."""
 
-ELSEWHERE = {
-    "chromium": (
-        Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
-        Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
-        Path("C:/Program Files/Google/Chrome/Application/chrome.exe"),
-    ),
-}
+PACKAGES = {"chromium": "chromium-headless-shell", "tcpdump": "tcpdump"}
+"""What brings it, on Debian."""
 
 
-def find(package: str) -> str | None:
+def find(program: str) -> str | None:
     """The path of the installed program."""
-    found = next((path for name in PROGRAMS[package] if (path := shutil.which(name))), None)
-    return found or next((str(path) for path in ELSEWHERE.get(package, ()) if path.exists()), None)
+    return PROGRAMS[program]()
 
 
-def require(package: str) -> str:
+def require(program: str) -> str:
     """The path, or skip the test."""
-    return find(package) or skip(f"There is no {package} here: {_advice([package])}")
+    return find(program) or skip(f"There is no {program} here: {_advice([program])}")
 
 
 def skip(reason: str) -> str:
@@ -46,7 +43,7 @@ def skip(reason: str) -> str:
 
 def main() -> None:
     """Install what is missing, if this is root on Debian."""
-    missing = [package for package in PROGRAMS if not find(package)]
+    missing = [program for program in PROGRAMS if not find(program)]
     if not missing:
         return
     if _is_debian() and os.geteuid() == 0:
@@ -56,12 +53,12 @@ def main() -> None:
         print(f"Some tests need {' and '.join(missing)}, and are skipped: {_advice(missing)}", file=sys.stderr)
 
 
-def _install(packages: list[str]) -> list[str]:
-    return ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+def _install(programs: list[str]) -> list[str]:
+    return ["apt-get", "install", "-y", "--no-install-recommends", *(PACKAGES[program] for program in programs)]
 
 
-def _advice(packages: list[str]) -> str:
-    return f"type: sudo {' '.join(_install(packages))}" if _is_debian() else f"install {' and '.join(packages)}."
+def _advice(programs: list[str]) -> str:
+    return f"type: sudo {' '.join(_install(programs))}" if _is_debian() else f"install {' and '.join(programs)}."
 
 
 def _is_debian() -> bool:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,6 @@ def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         yield process
@@ -69,8 +68,13 @@ def rows(out: Path) -> list[dict[str, Any]]:
 
 
 def servers(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The servers that an experiment has started."""
-    return [child for child in psutil.Process(process.pid).children() if "lab.served" in child.cmdline()]
+    """The servers that an experiment has started and that live."""
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.ZombieProcess):  # it has ended, and is not buried yet
+            if "lab.served" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def test_an_experiment_leaves_a_result_and_a_report_and_shows_a_table(tmp_path: Path) -> None:

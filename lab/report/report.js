@@ -13,7 +13,7 @@ function reveal() {
   target?.scrollIntoView();
 }
 addEventListener("hashchange", reveal);
-reveal();
+if (location.hash) history.scrollRestoration = "manual"; // a page that is loaded again would return to where it was
 
 const charts = [];
 const choice = document.querySelector("[name=scene]");
@@ -46,5 +46,6 @@ async function draw(figure) {
   await choose(charts.at(-1));
 }
 
-for (const figure of document.querySelectorAll("[data-chart]")) draw(figure);
+/* Charts take room once they are drawn, and push down what is below them. */
+Promise.all([...document.querySelectorAll("[data-chart]")].map(draw)).finally(reveal);
 choice?.addEventListener("change", () => charts.forEach(choose));

@@ -16,12 +16,20 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, BrowserContext
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-"""Under which it may be installed."""
+NAMES = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+)
+"""Under which it may be installed. First the same engine without windows, which opens a page in a third of the time."""
 
 ELSEWHERE = (
     Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
     Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
+    Path("C:/Program Files/Google/Chrome/Application/chrome.exe"),
 )
 
 QUIET = (

@@ -6,7 +6,7 @@ taken away in both, so what the second run shows is due to the defence.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -29,7 +29,7 @@ from server.transports import TRANSPORTS
 
 EXPECTED = (CouldNotRun, Failure, StreamError, Refused)
 """What says in a sentence what went wrong."""
-LANES = 3
+LANES = 5
 """Attacks at a time, of those that need not be alone."""
 
 
@@ -95,10 +95,7 @@ async def security(parameters: Parameters, out: Path, report: Callable[[Row], No
                 broken.append(f"{cell.probe} on {cell.transport} against {cell.defence} ({fault})")
             progress.advance(trying)
 
-        await side_by_side(attack, [cell for cell in cells if not PROBES[cell.probe].alone])
-        for cell in cells:
-            if PROBES[cell.probe].alone:
-                await attack(cell)
+        await each(cells, attack)
         if parameters.everything:
             async for observation in observe(servers, chromium):
                 report(observation)
@@ -106,8 +103,16 @@ async def security(parameters: Parameters, out: Path, report: Callable[[Row], No
         raise BrokenProbe(f"An attack that should have succeeded did not, so it shows nothing: {'; '.join(broken)}.")
 
 
-async def side_by_side(attack: Callable[[Cell], Awaitable[None]], cells: Iterable[Cell]) -> None:
-    """Several at a time: most attacks spend their time waiting. The first failure ends all."""
+async def each(cells: Sequence[Cell], attack: Callable[[Cell], Awaitable[None]]) -> None:
+    """Do it for each cell, those that must be alone behind one another at the end. The first failure ends all."""
+    await _side_by_side(attack, [cell for cell in cells if not PROBES[cell.probe].alone])
+    for cell in cells:
+        if PROBES[cell.probe].alone:
+            await attack(cell)
+
+
+async def _side_by_side(attack: Callable[[Cell], Awaitable[None]], cells: Iterable[Cell]) -> None:
+    """Several at a time: most attacks spend their time waiting."""
     lanes = asyncio.Semaphore(LANES)
 
     async def one(cell: Cell) -> None:
@@ -139,7 +144,8 @@ async def attempt(cell: Cell, servers: Servers, chromium: Chromium) -> tuple[Row
     evidence: dict[str, Any] = {}
     try:
         for run, change in changes(probe, cell.defence).items():
-            async with servers.target(change, replace(USUAL, **probe.settings), probe.tls, probe.alone) as target:
+            settings, own = replace(USUAL, **probe.settings), probe.alone or probe.own_server
+            async with servers.target(change, settings, probe.tls, own) as target:
                 outcome = await probe.attack(Scene(target, cell.transport, chromium))
             row |= _told(run, outcome)
             evidence[run] = outcome.evidence

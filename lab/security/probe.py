@@ -51,8 +51,10 @@ class Probe:
     """Further defences that are taken away in both runs, since they would stop the attack as well."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the server in both runs: deadlines of seconds, so that nobody waits for minutes."""
+    own_server: bool = False
+    """Whether no other attack may meet its server: it counts what that one does."""
     alone: bool = False
-    """Whether it needs the machine, and a server, for itself: it measures load, or leaves traces."""
+    """Whether it needs the machine for itself, and so a server: it measures load."""
     tls: bool = False
     """Whether the server speaks TLS in both runs."""
     claims: tuple[str, ...] = ()

@@ -65,13 +65,15 @@ class Servers:
 
     @asynccontextmanager
     async def target(
-        self, change: Change, settings: Settings = USUAL, tls: bool = False, alone: bool = False
+        self, change: Change, settings: Settings = USUAL, tls: bool = False, own: bool = False
     ) -> AsyncIterator[Target]:
-        """The server for one attack; it ends with the block if it is to be used `alone`.
-
-        Raises SubjectDied when it does not start.
-        """
+        """The server for one attack; its `own` one is new and ends with the block. Raises SubjectDied."""
         key = (settings, tls and "tls" not in change.without, change)
+        if own:
+            alone = await _started(*key)
+            async with alone.ending:
+                yield Target(alone.subject, change.without, canary(), alone.log)
+            return
         async with self._starting[key]:
             server = self._running.pop(key, None)
             if server and server.subject.process.returncode is not None:  # it was left waiting for too long, or died
@@ -84,7 +86,7 @@ class Servers:
             yield Target(server.subject, change.without, canary(), server.log)
         finally:
             server.users -= 1
-            await self._end_idle(0 if alone else MOST)
+            await self._end_idle(MOST)
 
     async def _end_idle(self, most: int) -> None:
         """End those that nobody uses, oldest first, until no more than `most` are left."""

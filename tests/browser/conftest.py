@@ -9,17 +9,10 @@ from pathlib import Path
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
 
+from lab.security.chromium import QUIET
 from tests.system import require
 
 ROOT = Path(__file__).parents[2]
-QUIET = [
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-]
 REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) => {
   console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`);
@@ -60,7 +53,7 @@ async def browser() -> AsyncIterator[Browser]:
     """One Chromium."""
     path = require("chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, chromium_sandbox=False, args=QUIET)
+        browser = await playwright.chromium.launch(executable_path=path, chromium_sandbox=False, args=[*QUIET])
         yield browser
         await browser.close()
 

@@ -1,6 +1,7 @@
 """The security experiment from its first row to its report: what is kept, what is printed, and with which exit code."""
 
 import json
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +88,12 @@ def test_what_is_not_applicable_was_no_attack(tmp_path: Path) -> None:
     rows = [sample.cell("tampering", "tls", "sse"), sample.spared("token-length", "padding", "whole")]
     attacked(tmp_path, rows, "It ended.")
     assert read(tmp_path)["note"] == "It ended. That was after 1 attack."
+
+
+def test_ctrl_c_is_heard_as_before_once_all_is_written(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    attacked(tmp_path, sample.rows()[:1])
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_every_experiment_has_a_way_to_be_shown() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from clients.sse import Event, EventDecoder
 from clients.terminal import safe
-from lab.security.experiment import Cell, arena, attempt
+from lab.security.experiment import Cell, attempt
 from lab.security.injections import PROBES
 from lab.security.injections.access_log import CARRIERS, MARK, forged
 from lab.security.injections.cuts import Cuts, place
@@ -22,7 +22,7 @@ from server.answer import Chunk
 from server.sources.typewriter import split
 from server.transports import TRANSPORTS
 from server.transports.sse import frame
-from tests.system import require
+from tests.security.conftest import Place
 
 HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
@@ -149,13 +149,12 @@ def test_a_forged_line_begins_with_what_the_attacker_chose(line_end: str) -> Non
         ("log-forging", "whole", {"lines_forged": 4, "addresses_decoded": 5}),
     ],
 )
+@pytest.mark.asyncio(loop_scope="session")
 async def test_an_attack_succeeds_without_its_defence_and_with_it_the_text_arrives(
-    probe: str, transport: str, off: dict[str, int]
+    probe: str, transport: str, off: dict[str, int], place: Place
 ) -> None:
-    require("chromium")
     (defence,) = PROBES[probe].defences
-    async with arena() as (servers, chromium):
-        row, _ = await attempt(Cell(probe, transport, defence), servers, chromium)
+    row, _ = await attempt(Cell(probe, transport, defence), *place)
     assert (row["off"], row["on"]) == (SUCCEEDED, STOPPED), row
     assert row["off_figures"].keys() == row["on_figures"].keys()
     assert row["off_figures"].items() >= off.items()

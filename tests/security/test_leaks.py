@@ -1,26 +1,23 @@
 """The attacks of those who stand on the way: their relay against a real server, and each of them off and on."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from clients import CLIENTS
 from clients.chunk import Client, StreamError
-from lab.security.chromium import Chromium
-from lab.security.experiment import Cell, arena, attempt
+from lab.security.experiment import Cell, attempt
 from lab.security.leaks import PROBES, relay
 from lab.security.leaks.records import DOWN, UP
 from lab.security.leaks.relay import relaying
 from lab.security.leaks.without import WITH, WITHOUT, with_batching, with_random_padding
-from lab.security.servers import Servers
 from server import order, push
 from server.defences import DEFENCES
 from server.settings import Settings
 from tests.conftest import Start
+from tests.security.conftest import Place
 
 TEXT = "What one side writes the other side reads, whoever carries it."
 
@@ -132,16 +129,8 @@ async def test_batches_come_whole(server: str, start: Start, monkeypatch: pytest
 
 # The attacks.
 
-Ground = tuple[Servers, Chromium]
-sharing = pytest.mark.asyncio(loop_scope="module")
+sharing = pytest.mark.asyncio(loop_scope="session")
 """For tests that share their servers."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground() -> AsyncIterator[Ground]:
-    """Servers and a browser."""
-    async with arena() as found:
-        yield found
 
 
 def test_every_defence_of_this_family_can_be_taken_away_and_those_that_are_not_there_put_in() -> None:
@@ -151,8 +140,8 @@ def test_every_defence_of_this_family_can_be_taken_away_and_those_that_are_not_t
 
 
 @sharing
-async def test_padding_leaves_no_bits_and_has_its_price_in_bytes(ground: Ground) -> None:
-    row, _ = await attempt(Cell("token-length", "iframe", "padding"), *ground)
+async def test_padding_leaves_no_bits_and_has_its_price_in_bytes(place: Place) -> None:
+    row, _ = await attempt(Cell("token-length", "iframe", "padding"), *place)
     off, on = row["off_figures"], row["on_figures"]
     assert off["exact_rate"] > 0.9 > 0.3 > on["exact_rate"]
     assert off["leak_bits"] > 2 > 0.1 > on["leak_bits"]

@@ -12,8 +12,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from lab.security.chromium import Chromium
-from lab.security.experiment import Cell, arena, attempt
+from lab.security.experiment import Cell, attempt
 from lab.security.origins import PROBES, program
 from lab.security.origins.addresses import READ
 from lab.security.origins.attacker import NAMES, attacking, files
@@ -23,28 +22,18 @@ from lab.security.origins.victim import follow, victim
 from lab.security.origins.without import WITHOUT
 from lab.security.probe import STOPPED, SUCCEEDED
 from lab.security.scene import Scene
-from lab.security.servers import Change, Servers
+from lab.security.servers import Change
 from server import access
 from server.store import new_id
-from tests.system import require
+from tests.security.conftest import Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-Place = tuple[Servers, Chromium]
 
 HTML = sorted(name for name in files() if name.endswith(".html"))
 LOADED = re.compile(
     r"""<(?:script|link|img|iframe)[^>]*?(?:src|href)=["']?([^"'\s>]+)|url\(([^)]*)\)|@import|\bimport\b"""
 )
 COMMENT = re.compile(r"//.*")
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def place() -> AsyncIterator[Place]:
-    """Servers and a browser that the attacks share."""
-    require("chromium")
-    async with arena() as place:
-        yield place
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -5,27 +5,25 @@ defence fails one of the two halves.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 
-from lab.security.chromium import Chromium
-from lab.security.experiment import Cell, Parameters, arena, attempt, plan
+from lab.result import Row
+from lab.security.experiment import Cell, Parameters, attempt, each, plan
 from lab.security.observations import observe
 from lab.security.probe import NOT_APPLICABLE, STOPPED, SUCCEEDED
 from lab.security.probes import PROBES
-from lab.security.servers import Servers
 from server.defences import DEFENCES
 from server.transports import TRANSPORTS
-from tests.system import require
+from tests.security.conftest import Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def cells() -> Iterator[Cell]:
     """Each attack with each of its defences once, on the transports in turn; `make security` tries them all."""
-    for at, (probe, defence) in enumerate((name, each) for name in PROBES for each in PROBES[name].defences):
+    for at, (probe, defence) in enumerate((name, one) for name in PROBES for one in PROBES[name].defences):
         applicable = [name for name in TRANSPORTS if name not in PROBES[probe].spares]
         yield Cell(probe, applicable[at % len(applicable)], defence)
 
@@ -36,19 +34,24 @@ WHOLE = ("honest_whole", "text_intact")
 """Figures that tell whether somebody who does no harm got the whole text: 1 for yes."""
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def place() -> AsyncIterator[tuple[Servers, Chromium]]:
-    """Servers and a browser that the attacks share."""
-    require("chromium")
-    async with arena() as place:
-        yield place
-
-
-@pytest.mark.parametrize("cell", CELLS, ids="-".join)
-async def test_an_attack_succeeds_without_the_defence_and_is_stopped_with_it(
-    cell: Cell, place: tuple[Servers, Chromium]
+async def test_every_attack_succeeds_without_the_defence_and_is_stopped_with_it(
+    place: Place,
 ) -> None:
-    row, _ = await attempt(cell, *place)
+    wrong = []
+
+    async def attack(cell: Cell) -> None:
+        row, _ = await attempt(cell, *place)
+        try:
+            check(cell, row)
+        except AssertionError as error:
+            wrong.append(f"{'-'.join(cell)}: {error}")
+
+    await each(CELLS, attack)
+    assert wrong == []
+
+
+def check(cell: Cell, row: Row) -> None:
+    """What came of an attack is as it should be."""
     assert row["off"] == SUCCEEDED, row.get("why") or row["off_says"]
     if DEFENCES[cell.defence].ships:
         assert row["on"] == STOPPED, row.get("why") or row["on_says"]
@@ -61,7 +64,7 @@ async def test_an_attack_succeeds_without_the_defence_and_is_stopped_with_it(
         assert row["on_figures"].get(figure, 1) == 1, row["on_says"]
 
 
-async def test_a_transport_without_such_a_surface_says_why(place: tuple[Servers, Chromium]) -> None:
+async def test_a_transport_without_such_a_surface_says_why(place: Place) -> None:
     spared = [cell for cell in plan(Parameters()) if cell.transport in PROBES[cell.probe].spares]
     assert spared
     for cell in spared:
@@ -79,11 +82,11 @@ async def test_no_probe_spares_every_transport() -> None:
         assert probe.spares.keys() < TRANSPORTS.keys()
 
 
-async def test_what_is_observed_names_its_source(place: tuple[Servers, Chromium]) -> None:
-    found = {each["id"]: each async for each in observe(*place)}
+async def test_what_is_observed_names_its_source(place: Place) -> None:
+    found = {seen["id"]: seen async for seen in observe(*place)}
     assert {"two-way-sse", "two-way-websocket", "same-port", "browser"} <= found.keys()
     assert found["two-way-sse"]["holds"] is False
     assert found["two-way-websocket"]["holds"] is True
     assert found["same-port"]["holds"] is True
-    for each in found.values():
-        assert each["says"].endswith(".")
+    for seen in found.values():
+        assert seen["says"].endswith(".")

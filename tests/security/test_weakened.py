@@ -133,7 +133,7 @@ async def test_servers_that_are_alike_are_one_and_end_with_the_block() -> None:
         async with servers.target(Change(("origin",))) as one, servers.target(Change(("origin",))) as two:
             assert one.subject.process.pid == two.subject.process.pid
             assert one.canary != two.canary
-        async with servers.target(Change(), alone=True) as three:
+        async with servers.target(Change(), own=True) as three:
             assert three.subject.process.pid != one.subject.process.pid
         await asyncio.wait_for(three.subject.process.wait(), 30)
     assert one.subject.process.returncode is not None
@@ -160,24 +160,34 @@ from dataclasses import asdict
 from lab.security.weakened import WITHOUT
 from server.settings import Settings
 before = asdict(Settings())
-after = asdict(WITHOUT[sys.argv[1]](Settings()))
-print(json.dumps({name: value for name, value in after.items() if value != before[name]}))
+after = {name: asdict(WITHOUT[name](Settings())).items() for name in sys.argv[1:]}
+print(json.dumps({name: {key: value for key, value in items if value != before[key]} for name, items in after.items()}))
 """
 
 
-@pytest.mark.parametrize("defence", ALWAYS)
-def test_no_flag_takes_a_defence_away(defence: str) -> None:
-    """What takes it away is no setting, or one that is no flag, or a value that its flag refuses."""
+@pytest.fixture(scope="module")
+def changed() -> dict[str, dict[str, Any]]:
+    """What taking a defence away changes in the settings, by defence. In a process of its own: it changes that, too."""
     done = subprocess.run(
-        [sys.executable, "-c", CHANGES, defence], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+        [sys.executable, "-c", CHANGES, *ALWAYS], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
     )
-    changed: dict[str, Any] = json.loads(done.stdout)
+    return dict(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("defence", ALWAYS)
+def test_no_flag_takes_a_defence_away(defence: str, changed: dict[str, dict[str, Any]]) -> None:
+    """What takes it away is no setting, or one that is no flag, or a value that its flag refuses."""
     for setting in FLAGS:
-        if setting.name in changed:
+        if setting.name in changed[defence]:
+            value = str(changed[defence][setting.name])
             flag = "--" + setting.name.replace("_", "-")
-            code, _, err = run("-m", "server", "--port", "0", flag, str(changed[setting.name]))
-            assert code == 2, f"{flag} {changed[setting.name]} is accepted"
+            code, _, err = run("-m", "server", "--port", "0", flag, value)
+            assert code == 2, f"{flag} {value} is accepted"
             assert flag in err
+
+
+def test_some_defences_are_settings_whose_flags_are_tried(changed: dict[str, dict[str, Any]]) -> None:
+    assert len({name for after in changed.values() for name in after} & {setting.name for setting in FLAGS}) > 5
 
 
 def most_permissive() -> list[str]:

@@ -79,7 +79,7 @@ PROBES: dict[str, Probe] = {
         attack=start,
         defences=("fetch-site",),
         spares=NO_FETCH_METADATA,
-        alone=True,
+        own_server=True,
         claims=("C7",),
         remains="Browsers that do not send Sec-Fetch-Site yet: Safari has since 16.4, of 2023.",
     ),
@@ -91,7 +91,7 @@ PROBES: dict[str, Probe] = {
         attack=start,
         defences=("origin",),
         spares=ONLY_WEBSOCKET,
-        alone=True,
+        own_server=True,
         claims=("C13",),
     ),
     "blind-post": Probe(
@@ -104,7 +104,7 @@ PROBES: dict[str, Probe] = {
         attack=post,
         defences=("json-only", "origin", "fetch-site"),
         spares=ANY_WAY_OF_READING,
-        alone=True,
+        own_server=True,
         claims=("C7",),
     ),
     "framing": Probe(
@@ -116,7 +116,7 @@ PROBES: dict[str, Probe] = {
         attack=frame,
         defences=("frame-ancestors", "fetch-site"),
         spares=SAME_PAGE,
-        alone=True,
+        own_server=True,
     ),
     "post-message": Probe(
         name="Overheard postMessage",
