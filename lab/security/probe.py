@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.security.scene import Scene
+from server.transports import TRANSPORTS
 
 SUCCEEDED, STOPPED, NOT_APPLICABLE, COULD_NOT_RUN = "succeeded", "stopped", "not applicable", "could not run"
 OUTCOMES = (SUCCEEDED, STOPPED, NOT_APPLICABLE, COULD_NOT_RUN)
@@ -31,6 +32,11 @@ class Outcome:
 
 Attack = Callable[[Scene], Awaitable[Outcome]]
 """Raises CouldNotRun (lab/limits.py) when this machine lacks what it takes."""
+
+
+def only(*transports: str, why: str) -> dict[str, str]:
+    """What spares all transports but these, for one reason; one that is added later is spared, too."""
+    return dict.fromkeys((name for name in TRANSPORTS if name not in transports), why)
 
 
 @dataclass(frozen=True, slots=True)

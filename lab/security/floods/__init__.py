@@ -9,26 +9,20 @@ from lab.security.floods.memory import LONG_ANSWER, deflate_bomb, huge_message, 
 from lab.security.floods.slow import BODY_S, DEADLINE_S, slow_bodies, slow_heads, slow_reader
 from lab.security.floods.storm import READERS, RETRY_MS, reconnect_storm
 from lab.security.floods.upstream import FRAGMENTS, PINGS, empty_fragments, ping_flood
-from lab.security.probe import Probe
+from lab.security.probe import Probe, only
 
 SHORTENED = f"The deadline is shortened to {DEADLINE_S:g} s here."
 
-NO_FRAMES = dict.fromkeys(
-    ("polling", "long_polling", "iframe", "sse", "whole"),
-    "Nothing goes up on it but requests: it has no frames of its own.",
-)
+NO_FRAMES = only("websocket", why="Nothing goes up on it but requests: it has no frames of its own.")
 ONE_BODY = dict.fromkeys(
     ("polling", "long_polling", "whole"),
     "A request has one response of bounded length, and the next has to wait until that is gone: nothing is queued.",
 )
-SAME_POST = dict.fromkeys(
-    ("polling", "long_polling", "iframe", "websocket", "whole"),
-    "Its requests have no body. Its answers are started by the POST that is tried once, beside a reader over SSE.",
+SAME_POST = only(
+    "sse",
+    why="Its requests have no body. Its answers are started by the POST that is tried once, beside a reader over SSE.",
 )
-NO_RETRY = dict.fromkeys(
-    ("polling", "long_polling", "iframe", "websocket", "whole"),
-    "The server does not tell its readers when to come back: that is up to the client.",
-)
+NO_RETRY = only("sse", why="The server does not tell its readers when to come back: that is up to the client.")
 
 PROBES: dict[str, Probe] = {
     "slow-heads": Probe(

@@ -9,16 +9,13 @@ from lab.security.injections.events import CALM, STORM, WINDOW_S, forged_event, 
 from lab.security.injections.markup import inner_html, inner_html_split
 from lab.security.injections.scripts import script_break_out, string_break_out
 from lab.security.injections.terminal import terminal_escape
-from lab.security.probe import Probe
+from lab.security.probe import Probe, only
 
-ONLY_SSE = dict.fromkeys(
-    ("polling", "long_polling", "iframe", "websocket", "whole"),
-    "Its chunks are not lines: there is no field that a text could forge, and no space that a field would take.",
+ONLY_SSE = only(
+    "sse",
+    why="Its chunks are not lines: there is no field that a text could forge, and no space that a field would take.",
 )
-ONLY_IFRAME = dict.fromkeys(
-    ("polling", "long_polling", "sse", "websocket", "whole"),
-    "What it sends is no page: nothing in it is run as a script.",
-)
+ONLY_IFRAME = only("iframe", why="What it sends is no page: nothing in it is run as a script.")
 
 PROBES: dict[str, Probe] = {
     "forged-event": Probe(

@@ -4,11 +4,12 @@ from lab.security.origins.addresses import again, leave, look
 from lab.security.origins.reading import DECOYS, include, listen, read, rebind
 from lab.security.origins.starting import frame, post, start
 from lab.security.origins.strangers import GUESSES, TOKEN, enter, guess, know
-from lab.security.probe import Probe
+from lab.security.probe import Probe, only
 
-ONLY_WEBSOCKET = dict.fromkeys(
-    ("polling", "long_polling", "iframe", "sse", "whole"),
-    "It is read over HTTP: Sec-Fetch-Site tells whose page asks, and a browser keeps the response from foreign pages.",
+ONLY_WEBSOCKET = only(
+    "websocket",
+    why="It is read over HTTP: Sec-Fetch-Site tells whose page asks, and a browser keeps the response from foreign "
+    "pages.",
 )
 NO_RESPONSE_TO_KEEP = {
     "websocket": "No CORS header bears on it: a browser hands every message to whichever page has opened the WebSocket."
@@ -16,18 +17,13 @@ NO_RESPONSE_TO_KEEP = {
 NO_FETCH_METADATA = {
     "websocket": "Chromium sends no Sec-Fetch-Site with a handshake: see blind-handshake, which Origin stops."
 }
-ANY_WAY_OF_READING = dict.fromkeys(
-    ("long_polling", "iframe", "sse", "websocket", "whole"),
-    "The answer is started by the same POST, whatever reads it: polling stands for all.",
+ANY_WAY_OF_READING = only(
+    "polling", why="The answer is started by the same POST, whatever reads it: polling stands for all."
 )
-NO_PAGE = dict.fromkeys(
-    ("polling", "long_polling", "sse", "websocket", "whole"),
-    "What it sends is no page, so there is nothing to frame, to listen to, or to follow a link from.",
+NO_PAGE = only(
+    "iframe", why="What it sends is no page, so there is nothing to frame, to listen to, or to follow a link from."
 )
-SAME_PAGE = dict.fromkeys(
-    ("polling", "long_polling", "sse", "websocket", "whole"),
-    "The page with its button is the same for every transport: iframe stands for all.",
-)
+SAME_PAGE = only("iframe", why="The page with its button is the same for every transport: iframe stands for all.")
 NO_SCRIPT = {
     **dict.fromkeys(
         ("polling", "long_polling", "whole"),
