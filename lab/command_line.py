@@ -17,6 +17,7 @@ from rich.console import Console
 
 from lab import compare, load, overhead
 from lab.experiment import carry_out, failed
+from lab.relay import command as relay
 from lab.result import BadResult, read
 from lab.security import experiment as security
 from lab.security.gallery import show as gallery
@@ -49,6 +50,10 @@ def _security(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int
     parameters = _parameters(parser, security.Parameters(), given)
     measure = partial(security.security, parameters, given.out)
     return carry_out("security", _command(), parameters, measure, given.out)
+
+
+def _relay(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    return relay.run(parser, given, failed)
 
 
 def _compare(_parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
@@ -141,6 +146,10 @@ def command_line() -> argparse.ArgumentParser:
         _add(experiment, default, "--runs", int, "how often each is measured")
         _add(experiment, default, "--seed", int, "of the order of the runs")
         _add_out(experiment)
+
+    network = kinds.add_parser("relay", help="a bad network in front of a running server, to click through")
+    network.set_defaults(act=_relay)
+    relay.add_flags(network)
 
     two = kinds.add_parser("compare", help="what changed between two results, beyond noise")
     two.set_defaults(act=_compare)

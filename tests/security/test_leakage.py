@@ -12,19 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.relay import DOWN, UP, Piece
 from lab.security.leaks.averaging import alone, middle
 from lab.security.leaks.compression import DIGITS, HEX, shortest, victims_text
 from lab.security.leaks.leakage import SHUFFLES, entropy, guesses, leakage, mutual_information, shuffled
 from lab.security.leaks.pairing import Read, Token, carriers, observation
 from lab.security.leaks.records import (
     APPLICATION_DATA,
-    DOWN,
     HANDSHAKE,
     MOST_BYTES,
-    UP,
     Headers,
     NotTLS,
-    Piece,
     Record,
     data_down,
     records,

@@ -8,10 +8,9 @@ import pytest
 
 from clients import CLIENTS
 from clients.chunk import Client, StreamError
+from lab.relay import DOWN, UP, Change, relay, relaying
 from lab.security.experiment import Cell, attempt
-from lab.security.leaks import PROBES, relay
-from lab.security.leaks.records import DOWN, UP
-from lab.security.leaks.relay import relaying
+from lab.security.leaks import PROBES
 from lab.security.leaks.without import WITH, WITHOUT, with_batching, with_random_padding
 from server import order, push
 from server.defences import DEFENCES
@@ -53,7 +52,7 @@ async def test_a_relay_is_not_noticed_and_keeps_every_byte(
 async def test_each_connection_is_changed_by_a_function_of_its_own(server: str) -> None:
     made: list[dict[str, int]] = []
 
-    def changing() -> relay.Change:
+    def changing() -> Change:
         seen = {UP: 0, DOWN: 0}
         made.append(seen)
 

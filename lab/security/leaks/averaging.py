@@ -13,10 +13,10 @@ from yarl import URL
 from clients import CLIENTS
 from clients.answers import answering
 from clients.connection import connecting
+from lab.relay import relaying
 from lab.security.leaks.leakage import leakage
 from lab.security.leaks.observation import banner, chunks_of, timeline_of
 from lab.security.leaks.pairing import Observation, Token, observation
-from lab.security.leaks.relay import relaying
 from lab.security.leaks.token_length import figures, order, sizes
 from lab.security.probe import Outcome
 from lab.security.scene import Scene, Target

@@ -5,9 +5,9 @@ The one thing to notice: nothing about the leak belongs to a client. Who sends t
 
 from typing import Any
 
+from lab.relay import relaying
 from lab.security.leaks.observation import banner
 from lab.security.leaks.pairing import Read, observation
-from lab.security.leaks.relay import relaying
 from lab.security.leaks.token_length import order, outcome
 from lab.security.probe import Outcome
 from lab.security.scene import Scene

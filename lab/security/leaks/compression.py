@@ -14,8 +14,8 @@ from yarl import URL
 from clients.chunk import StreamError
 from clients.connection import connecting
 from clients.websocket import websocket
+from lab.relay import relaying
 from lab.security.leaks.records import data_down
-from lab.security.leaks.relay import relaying
 from lab.security.probe import Outcome
 from lab.security.scene import Scene, Target
 

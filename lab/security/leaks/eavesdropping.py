@@ -8,8 +8,8 @@ from typing import Any
 from clients import CLIENTS
 from clients.answers import answering
 from clients.connection import connecting
-from lab.security.leaks.records import DOWN, NotTLS, records
-from lab.security.leaks.relay import Relay, relaying
+from lab.relay import DOWN, Relay, relaying
+from lab.security.leaks.records import NotTLS, records
 from lab.security.probe import Outcome
 from lab.security.scene import Scene
 

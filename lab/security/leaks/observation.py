@@ -18,9 +18,9 @@ from clients.chunk import Chunk
 from clients.connection import connecting
 from clients.polling import polling
 from clients.request import requesting, session
+from lab.relay import relaying
 from lab.security import HEADER
 from lab.security.leaks.pairing import Observation, Read, observation
-from lab.security.leaks.relay import relaying
 from lab.security.scene import Target
 
 POLL_S = 0.001

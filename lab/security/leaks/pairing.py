@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from lab.security.leaks.records import HEADER_BYTES, Piece, Record, data_down
+from lab.relay import Piece
+from lab.security.leaks.records import HEADER_BYTES, Record, data_down
 
 END_BYTES = 100
 """The last chunk holds a digest, so its record is longer than this; what closes a connection is shorter."""

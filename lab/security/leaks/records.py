@@ -6,25 +6,13 @@ The one thing to notice: the header of a record is never encrypted. Two of its f
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-UP, DOWN = "up", "down"
-"""From client to server, and back."""
+from lab.relay import DOWN, Piece
 
 HEADER_BYTES = 5
 HANDSHAKE, APPLICATION_DATA = 22, 23
 TYPES = range(20, 25)
 MOST_BYTES = 2**14 + 2048
 """Of one record: what TLS 1.2 allows, which is more than what 1.3 does."""
-
-
-class Piece(NamedTuple):
-    """What crossed at once, as it was read from the network: anything from one byte of a record to many records."""
-
-    connection: int
-    """Counts up from 0."""
-    way: str
-    at: float
-    """Monotonic seconds."""
-    data: bytes
 
 
 class Record(NamedTuple):

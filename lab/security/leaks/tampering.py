@@ -14,8 +14,8 @@ from clients import CLIENTS
 from clients.answers import answering
 from clients.chunk import Refused, StreamError
 from clients.connection import connecting
-from lab.security.leaks.records import APPLICATION_DATA, HANDSHAKE, UP, Headers
-from lab.security.leaks.relay import relaying
+from lab.relay import UP, relaying
+from lab.security.leaks.records import APPLICATION_DATA, HANDSHAKE, Headers
 from lab.security.probe import Outcome
 from lab.security.scene import Scene
 from lab.session import Variant, read
