@@ -50,14 +50,28 @@ def main() -> int:
 async def serve(settings: Settings, open_browser: bool, cafile: Path | None) -> None:
     """Serve until SIGTERM. The URL is the first line of standard output; how to use it goes to standard error."""
     stopped = asyncio.Event()
-    if sys.platform != "win32":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    _once_on_sigterm(stopped)
     async with serving(settings) as url:
         print(url, flush=True)
         print(_how_to_use(url, settings, cafile), file=sys.stderr, flush=True)
         if open_browser and _has_screen():
             webbrowser.open(url)
         await stopped.wait()
+
+
+def _once_on_sigterm(stopped: asyncio.Event) -> None:
+    """Set the event at the first SIGTERM, and take no notice of another one, to our last moment.
+
+    A handler of the loop would end with the loop, and a second SIGTERM after that would end us otherwise than with 0.
+    """
+    loop = asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stopped.set)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def _how_to_use(url: str, settings: Settings, cafile: Path | None) -> str:

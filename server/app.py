@@ -4,11 +4,12 @@ import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from server import evidence, guard, site, views
+from server import about, cuts, evidence, guard, site, views
+from server.cables import CABLES, Cables
 from server.ledger import LEDGER, Ledger, Meter, watch
 from server.limits import LIMITS, Limits
 from server.listener import BACKLOG, listen
@@ -16,6 +17,7 @@ from server.readers import READERS, Readers
 from server.recording import Recorder
 from server.sessions import SESSIONS, Sessions, renew
 from server.settings import SETTINGS, Settings
+from server.shutdown import AFTERWARDS_S, dismiss
 from server.store import STORE, Store
 from server.tickets import TICKETS, Tickets
 from server.tls import encryption
@@ -28,6 +30,7 @@ def create_app(settings: Settings) -> web.Application:
     app[STORE] = Store(settings)
     app[LEDGER] = Ledger(Recorder(settings.max_recordings, settings.max_recorded_bytes))
     app[READERS] = Readers(settings.max_readers)
+    app[CABLES] = Cables()
     app[LIMITS] = Limits(settings)
     app[SESSIONS] = Sessions(renews=not settings.token)
     app[TICKETS] = Tickets(settings.ticket_s)
@@ -37,6 +40,8 @@ def create_app(settings: Settings) -> web.Application:
     app.on_response_prepare.append(views.say_where)
     site.add_routes(app)
     evidence.add_routes(app)
+    cuts.add_routes(app)
+    about.add_routes(app)
     views.add_routes(app)
     return app
 
@@ -53,19 +58,19 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         handler_cancellation=True,  # off by default: a handler would outlive its reader until its next write
         keepalive_timeout=settings.keepalive_s,  # 3630 s by default, which is also how long half a request may last
         lingering_time=settings.body_s,  # for a body that nobody reads
-        shutdown_timeout=settings.shutdown_s,
+        shutdown_timeout=AFTERWARDS_S,
     )
     logging.getLogger("aiohttp.server").addFilter(guard.our_fault)
     await runner.setup()
     try:
         assert runner.server  # noqa: S101 - that is what setup is for
         watch(runner.server)
-        try:
-            async with _listening(runner.server, settings, tls, app[LIMITS]) as port:
-                host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        async with _listening(runner.server, settings, tls, app[LIMITS]) as port:
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            try:
                 yield f"{'https' if tls else 'http'}://{host}:{port}"
-        finally:
-            await _dismiss(app)
+            finally:
+                await dismiss(app)
     finally:
         await runner.cleanup()
 
@@ -94,15 +99,3 @@ def _log(settings: Settings) -> logging.Logger:
     log = logging.Logger("pushlab", logging.INFO if settings.access_log else logging.CRITICAL)
     log.addHandler(logging.StreamHandler())
     return log
-
-
-async def _dismiss(app: web.Application) -> None:
-    """Stop every answer and wait, for a bounded time, until each reader has its last chunk.
-
-    Before the runner's own clean-up, which reads no more bytes: a WebSocket could not close in order any more.
-    A poller that is between two requests finds nobody there when it asks again.
-    """
-    await app[STORE].close()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(app[SETTINGS].shutdown_s):
-            await app[READERS].nobody.wait()

@@ -23,7 +23,7 @@ from server.push import written
 from server.readers import READERS
 from server.recording import Exchange, now_ms
 from server.refusal import Refusal
-from server.sockets import open_socket
+from server.sockets import goodbye, open_socket
 from server.views import answer_of, json_response
 from server.wire import cursor_of, to_json
 
@@ -76,7 +76,7 @@ async def live(request: web.Request) -> web.StreamResponse:
             with suppress(ConnectionError):
                 await _tell(request, socket, watcher)
             listening.cancel()
-        await written(request, socket.close())
+        await written(request, goodbye(request, socket))
     return socket
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.http import HttpProcessingError
 
 from server.access import redacted
@@ -65,11 +65,11 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400:
             raise
         return problem(_explained(request, error))
-    except (ConnectionError, TimeoutError):
-        raise
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, ClientConnectionResetError):
         if isinstance(meter := request.protocol.access_logger, Meter):
             meter.log_cut(request, time.monotonic() - began)
+        raise asyncio.CancelledError from None  # to anything else aiohttp would answer 500, and nobody is there
+    except (ConnectionError, TimeoutError):
         raise
     except Exception:
         log.exception("%s %s failed", request.method, redacted(request.raw_path))
@@ -77,8 +77,12 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def our_fault(record: logging.LogRecord) -> bool:
-    """Whether a log record of aiohttp is about us: what is no HTTP gets its 400, and is not worth a traceback here."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    """Whether a log record of aiohttp is about us.
+
+    What is no HTTP gets its 400, and is not worth a traceback here; and neither is somebody who was gone before there
+    was anything to say, such as `100 Continue`.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ClientConnectionResetError))
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:

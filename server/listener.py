@@ -13,6 +13,10 @@ from server.settings import Settings
 BACKLOG = 128
 """Connections that the kernel keeps ready while we are busy."""
 
+UNSENT_BYTES = 16 * 1024
+"""What the kernel takes from us and has not sent yet, for one connection. Unasked, it takes megabytes for a reader that
+does not read; they would all be old news by then, and nobody would notice for minutes that it does not."""
+
 
 class Connection(socket.socket):
     """An accepted socket that tells when it is closed."""
@@ -44,12 +48,29 @@ class Listener(socket.socket):
         connection = Connection(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         name = str(address[0]) if address else ""
         connection.counted = self.limits, name
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # RFC 5482; Linux tcp(7): drop who acknowledges nothing for so long
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.silence_ms)
+        self._set_up(connection)
         if not self.limits.accepted(name):
             connection.close()
             raise ConnectionAbortedError("too many connections of one address")
         return connection, address
+
+    def _set_up(self, connection: socket.socket) -> None:
+        """Have the kernel watch over it, as far as this one can (Linux tcp(7); macOS has some of it).
+
+        TCP_USER_TIMEOUT (RFC 5482) drops who acknowledges nothing for so long, once there is something to acknowledge.
+        Where we have nothing to say, a keep-alive probe is (RFC 9293 §3.8.4).
+        """
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        seconds = max(1, self.silence_ms // 2000)
+        wanted = {
+            "TCP_USER_TIMEOUT": self.silence_ms,
+            "TCP_KEEPIDLE": seconds,
+            "TCP_KEEPINTVL": seconds,
+            "TCP_NOTSENT_LOWAT": UNSENT_BYTES,
+        }
+        for name, value in wanted.items():
+            if option := getattr(socket, name, None):
+                connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def listen(settings: Settings, limits: Limits) -> Listener:

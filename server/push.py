@@ -13,8 +13,9 @@ from aiohttp import HttpVersion11, WSMsgType, web
 from server.answer import Answer, Chunk
 from server.ledger import delivered
 from server.padding import padded
+from server.readers import READERS
 from server.settings import SETTINGS, Settings
-from server.sockets import open_socket
+from server.sockets import goodbye, open_socket
 
 Frame = Callable[[Chunk], bytes]
 
@@ -38,6 +39,8 @@ async def reply(request: web.Request, cursor: int, chunk: Chunk, frame: Frame) -
         await response.prepare(request)
         if await written(request, response.write_eof()):
             delivered(request, cursor, chunk)
+    if not chunk.done:
+        request.app[READERS].expect_back()
     return response
 
 
@@ -108,7 +111,7 @@ async def nothing_left(request: web.Request) -> web.StreamResponse:
     if not web.WebSocketResponse().can_prepare(request):
         return web.Response(status=204)
     socket = await open_socket(request, "")
-    await written(request, socket.close())
+    await written(request, goodbye(request, socket))
     return socket
 
 

@@ -4,6 +4,9 @@ The one thing to notice: who is served is counted by a block that ends, however 
 """
 
 import asyncio
+import math
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,32 +14,56 @@ from aiohttp import web
 
 from server.refusal import Refusal
 
+RETRY_MS = (1000, 3000)
+"""When somebody who found no place should come back: at random between these, or all would come in one instant."""
+BETWEEN_S = 1.0
+"""How long a poller may be between two requests, while the server waits for it to hear of the end."""
+
+
+class Busy(Refusal):
+    """There is no place for a reader now. Each transport says so in its own way, see DECLINES."""
+
+    def __init__(self, limit: int) -> None:
+        self.retry_ms = random.randint(*RETRY_MS)  # noqa: S311 - not a secret
+        """When to try again: milliseconds."""
+        super().__init__(
+            429,
+            f"All {limit} readers that this server takes are here. Try again in a moment (--max-readers).",
+            {"Retry-After": str(math.ceil(self.retry_ms / 1000))},
+        )
+
 
 class Readers:
     """How many requests for an answer are being served, and how many may be."""
 
     def __init__(self, limit: int) -> None:
         self.count, self._limit = 0, limit
-        self.nobody = asyncio.Event()
-        self.nobody.set()
+        self._expected_until = 0.0
+        self._nobody = asyncio.Event()
+        self._nobody.set()
 
     @contextmanager
     def one_more(self) -> Iterator[None]:
-        """Count one while the block runs. Raises Refusal 503 when the server is full."""
+        """Count one while the block runs. Raises Busy when the server is full."""
         if self.count >= self._limit:
-            raise Refusal(
-                503,
-                f"All {self._limit} readers that this server takes are here. Try again in a moment (--max-readers).",
-                {"Retry-After": "5"},
-            )
+            raise Busy(self._limit)
         self.count += 1
-        self.nobody.clear()
+        self._nobody.clear()
         try:
             yield
         finally:
             self.count -= 1
             if not self.count:
-                self.nobody.set()
+                self._nobody.set()
+
+    def expect_back(self) -> None:
+        """Somebody got a reply that was not the end, and will ask again."""
+        self._expected_until = time.monotonic() + BETWEEN_S
+
+    async def gone(self) -> None:
+        """Return once nobody is served, and nobody who will ask again is still expected."""
+        await asyncio.sleep(self._expected_until - time.monotonic())
+        await self._nobody.wait()
 
 
 READERS = web.AppKey("readers", Readers)

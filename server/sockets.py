@@ -4,12 +4,13 @@ The one thing to notice: what comes up is bounded in every way that there is. On
 be too many of those that are none: pings, and fragments without an end.
 """
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from server.ledger import Meter
 from server.limits import upstream
 from server.refusal import Refusal
 from server.settings import SETTINGS
+from server.store import STORE
 
 
 async def open_socket(request: web.Request, otherwise: str) -> web.WebSocketResponse:
@@ -31,3 +32,8 @@ async def open_socket(request: web.Request, otherwise: str) -> web.WebSocketResp
     if isinstance(meter := request.protocol.access_logger, Meter):
         meter.bound_upstream(upstream(request))
     return socket
+
+
+async def goodbye(request: web.Request, socket: web.WebSocketResponse) -> None:
+    """Close it, in order: with 1000, or with 1001 (Going Away) when the server is being stopped (RFC 6455 §7.4.1)."""
+    await socket.close(code=WSCloseCode.GOING_AWAY if request.app[STORE].closed else WSCloseCode.OK)

@@ -19,6 +19,9 @@ from server.sources import Source
 log = logging.getLogger(__name__)
 
 
+STOPPED = "The server was stopped before this answer had ended."
+
+
 class Kept(NamedTuple):
     """An answer, and the session that it belongs to, if it was started in one."""
 
@@ -40,12 +43,19 @@ class Store:
     """Answers by id, in the memory of this process."""
 
     def __init__(self, settings: Settings) -> None:
+        self.closed = False
+        """Whether this server is being stopped, and starts no more answers."""
         self._settings = settings
         self._answers: dict[str, Kept] = {}
         self._writers: dict[str, asyncio.Task[None]] = {}
 
     def start(self, source: Source, owner: str | None = None) -> Answer:
-        """Have `source` write a new answer. Raises Refusal 429 when as many as may be kept are still being typed."""
+        """Have `source` write a new answer.
+
+        Raises Refusal 429 when as many as may be kept are still being typed, 503 when the server is being stopped.
+        """
+        if self.closed:
+            raise Refusal(503, "This server is being stopped. Try again once it is back.", {"Retry-After": "5"})
         if len(self._answers) >= self._settings.max_answers:
             self._forget_oldest()
         answer = Answer(new_id())
@@ -68,9 +78,7 @@ class Store:
 
     def stop(self, answer: Answer) -> None:
         """End the answer here and now, unless it has ended; all who read it get `"done":"stopped"`."""
-        answer.end("stopped")
-        if writer := self._writers.get(answer.id):
-            writer.cancel()
+        self._end(answer, "stopped")
 
     @property
     def writing(self) -> int:
@@ -78,11 +86,17 @@ class Store:
         return len(self._writers)
 
     async def close(self) -> None:
-        """Stop every answer, which ends every stream."""
+        """Start no more answers, and end those that are being typed as failed, which ends every stream."""
+        self.closed = True
         writers = list(self._writers.values())
         for answer_id in list(self._writers):
-            self.stop(self._answers[answer_id].answer)
+            self._end(self._answers[answer_id].answer, "failed", STOPPED)
         await asyncio.gather(*writers, return_exceptions=True)
+
+    def _end(self, answer: Answer, reason: str, error: str | None = None) -> None:
+        answer.end(reason, error)
+        if writer := self._writers.get(answer.id):
+            writer.cancel()
 
     def _written(self, answer: Answer) -> None:
         del self._writers[answer.id]

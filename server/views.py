@@ -10,18 +10,19 @@ from typing import Any
 
 from aiohttp import web
 
-from server.answer import READ_LIMIT, Answer
+from server.answer import Answer
+from server.cables import CABLES
 from server.checks import BY_TICKET, is_token
 from server.ledger import LEDGER
 from server.order import from_query, once, order
 from server.push import nothing_left
-from server.readers import READERS
+from server.readers import READERS, Busy
 from server.refusal import Refusal
 from server.sessions import SESSIONS
 from server.settings import SETTINGS
 from server.store import STORE
 from server.tickets import TICKETS
-from server.transports import TRANSPORTS, Transport
+from server.transports import DECLINES, TRANSPORTS, Transport
 from server.wire import cursor_of, to_json
 
 READER_FIELDS = ("cursor", "reader", "format", "ticket")
@@ -38,7 +39,7 @@ async def start(request: web.Request) -> web.Response:
 
     A browser that has our cookie starts it as its own: only with that cookie is it read, stopped and inspected.
     """
-    fields = await _json_object(request)
+    fields = await json_object(request)
     record = fields.pop("record", False)
     if not isinstance(record, bool):
         raise Refusal(400, "record must be true or false.")
@@ -83,10 +84,14 @@ async def read(request: web.Request) -> web.StreamResponse:
             "read on from there, or start again with cursor=0.",
         )
     request.app[LEDGER].begin(request, answer, request.match_info["transport"])
-    if answer.past_end(cursor):
-        return await nothing_left(request)
-    with request.app[READERS].one_more():
-        return await transport(request, answer, cursor)
+    async with request.app[CABLES].along(request, answer, request.match_info["transport"]):
+        if answer.past_end(cursor):
+            return await nothing_left(request)
+        try:
+            with request.app[READERS].one_more():
+                return await transport(request, answer, cursor)
+        except Busy as busy:
+            return await _decline(request, cursor, busy)
 
 
 async def start_and_read(request: web.Request) -> web.StreamResponse:
@@ -102,16 +107,21 @@ async def start_and_read(request: web.Request) -> web.StreamResponse:
         )
     fields = from_query((name, value) for name, value in request.query.items() if name not in READER_FIELDS)
     source = order(fields, request.app[SETTINGS])
-    with request.app[READERS].one_more():
-        answer = request.app[STORE].start(source, _asker(request))
-        request.app[LEDGER].begin(request, answer, request.match_info["transport"])
-        request[LOCATION] = f"/answers/{answer.id}/{request.match_info['transport']}"
-        try:
-            return await transport(request, answer, 0)
-        except Refusal:  # the transport wants another kind of request, so nobody will read this answer
+    name = request.match_info["transport"]
+    try:
+        with request.app[READERS].one_more():
+            answer = request.app[STORE].start(source, _asker(request))
+            request.app[LEDGER].begin(request, answer, name)
+            request[LOCATION] = f"/answers/{answer.id}/{name}"
+            async with request.app[CABLES].along(request, answer, name):
+                return await transport(request, answer, 0)
+    except Busy as busy:
+        return await _decline(request, 0, busy)
+    except Refusal:
+        if LOCATION in request:  # the transport wants another kind of request, so nobody will read this answer
             request.app[STORE].stop(answer)
             del request[LOCATION]
-            raise
+        raise
 
 
 async def ticket(request: web.Request) -> web.Response:
@@ -119,7 +129,7 @@ async def ticket(request: web.Request) -> web.Response:
 
     The fields are `answer`, its id, and `transport`, or `live` for its ledger.
     """
-    fields = await _json_object(request)
+    fields = await json_object(request)
     if strange := fields.keys() ^ {"answer", "transport"}:
         raise Refusal(400, f"A ticket is for an answer and a transport, and {min(strange)[:40]!r} is wrong or missing.")
     if fields["transport"] not in (*TRANSPORTS, LIVE) or not isinstance(fields["answer"], str):
@@ -131,7 +141,7 @@ async def ticket(request: web.Request) -> web.Response:
 
 async def sign_in(request: web.Request) -> web.Response:
     """`POST /sessions`: exchange the access token for a session cookie, which every later request carries."""
-    fields = await _json_object(request)
+    fields = await json_object(request)
     if strange := fields.keys() - {"token"}:
         raise Refusal(400, f"There is no field {min(strange)[:40]!r} to signing in: send the token alone.")
     if not is_token(request, str(fields.get("token", ""))):
@@ -139,35 +149,6 @@ async def sign_in(request: web.Request) -> web.Response:
     response = web.Response(status=204, headers={"Cache-Control": "no-store"})
     request.app[SESSIONS].begin(request, response)
     return response
-
-
-async def transports(request: web.Request) -> web.Response:
-    """`GET /transports`: every transport, and the limits of this server."""
-    settings = request.app[SETTINGS]
-    rows = {
-        name: {"summary": (transport.__doc__ or "").partition("\n")[0], "path": f"/answers/{{id}}/{name}"}
-        for name, transport in TRANSPORTS.items()
-    }
-    limits = {
-        "hold_s": settings.hold_s,
-        "heartbeat_s": settings.heartbeat_s,
-        "write_s": settings.write_s,
-        "body_s": settings.body_s,
-        "keep_s": settings.keep_s,
-        "chunk_characters": READ_LIMIT,
-        "message_bytes": settings.max_message_bytes,
-        "body_bytes": settings.max_body_bytes,
-        "text_characters": settings.max_text,
-        "answer_characters": settings.max_answer,
-        "answers": settings.max_answers,
-        "readers": settings.max_readers,
-    }
-    return json_response({"transports": rows, "limits": limits})
-
-
-async def healthz(request: web.Request) -> web.Response:
-    """`GET /healthz`: 200 while the server takes work, and how much it has."""
-    return json_response({"typing": request.app[STORE].writing, "readers": request.app[READERS].count})
 
 
 async def say_where(request: web.Request, response: web.StreamResponse) -> None:
@@ -185,12 +166,19 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/answers/{id}/{transport}", read, allow_head=False)
     app.router.add_post("/tickets", ticket)
     app.router.add_post("/sessions", sign_in)
-    app.router.add_get("/transports", transports)
-    app.router.add_get("/healthz", healthz)
     app.router.add_get("/{transport:(?!answers$|tickets$|sessions$)[^/]+}", start_and_read, allow_head=False)
 
 
-async def _json_object(request: web.Request) -> dict[str, Any]:
+async def _decline(request: web.Request, cursor: int, busy: Busy) -> web.StreamResponse:
+    """Say that there is no place in the transport's own way, or raise it where a status is understood."""
+    decline = DECLINES.get(request.match_info["transport"])
+    if not decline:
+        raise busy
+    return await decline(request, cursor, busy)
+
+
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """The fields in the body. Raises Refusal 400 and 408."""
     seconds = request.app[SETTINGS].body_s
     try:
         async with asyncio.timeout(seconds):

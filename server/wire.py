@@ -28,6 +28,11 @@ def encode(chunk: Chunk) -> bytes:
     return to_json(fields)
 
 
+def not_now(cursor: int, sentence: str, retry_ms: int) -> bytes:
+    """A chunk that brings nothing but why there is nothing now, and in how many milliseconds to ask again."""
+    return to_json({"cursor": cursor, "text": "", "error": sentence, "retry_ms": retry_ms})
+
+
 def cursor_of(request: web.Request) -> int:
     """Where the reader wants to go on. `Last-Event-ID` wins over `?cursor=`: it is the newer of the two.
 

@@ -414,27 +414,6 @@ async def test_an_answer_is_forgotten_some_time_after_its_end_and_not_before(
     assert (await state_of(http, typed["self"]))["state"] == "typing"
 
 
-@server_with(max_readers=1)
-async def test_when_all_readers_are_here_another_is_refused_and_starts_nothing(
-    name: str, http: aiohttp.ClientSession, start: Start
-) -> None:
-    links = await start(**NEVER)
-    async with http.get(links["sse"]):
-        async with http.get(links[name]) as response:
-            assert "--max-readers" in await refused(response, 503)
-            assert int(response.headers["Retry-After"]) > 0
-        async with http.get(f"/{name}", params=NEVER) as response:
-            await refused(response, 503)
-        assert await typing(http) == 1
-
-    async def free() -> bool:
-        return await readers(http) == 0
-
-    await eventually(free)
-    async with http.get(links["polling"]) as response:
-        assert response.status == 200
-
-
 # Headers.
 
 SECURITY = {

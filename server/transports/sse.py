@@ -11,6 +11,7 @@ from aiohttp import web
 
 from server.answer import Answer, Chunk
 from server.push import stream
+from server.readers import Busy
 from server.refusal import Refusal
 from server.settings import SETTINGS
 from server.wire import encode
@@ -56,3 +57,11 @@ async def sse(request: web.Request, answer: Answer, cursor: int) -> web.StreamRe
     # At random up to twice as long: readers that were all cut at once must not all come back at once.
     prelude = b"retry: %d\n" % (settings.retry_ms * random.uniform(1, 2))  # noqa: S311 - not a secret
     return await stream(request, answer, cursor, frame, prelude, HEADERS)
+
+
+async def decline(_request: web.Request, _cursor: int, busy: Busy) -> web.StreamResponse:
+    """An event stream that says when to come back, and ends.
+
+    Any status but 200 would stop an EventSource for good (WHATWG HTML 9.2.2).
+    """
+    return web.Response(body=b"retry: %d\n\n" % busy.retry_ms, headers={"Cache-Control": "no-store"} | HEADERS)

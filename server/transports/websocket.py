@@ -12,11 +12,15 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from server.answer import Answer
 from server.checks import BY_TICKET
 from server.push import messages, written
-from server.sockets import open_socket
+from server.readers import Busy
+from server.sockets import goodbye, open_socket
 from server.store import STORE
 from server.wire import encode, to_json
 
 STOP = b'{"stop":true}'
+
+MOST_REASON = 123
+"""Bytes of a reason that a close frame has room for (RFC 6455 §5.5)."""
 
 frame = encode  # a text message is the chunk and nothing else
 
@@ -28,7 +32,15 @@ async def websocket(request: web.Request, answer: Answer, cursor: int) -> web.St
         listening = group.create_task(_listen(request, answer, socket))
         await messages(request, answer, cursor, frame, socket)
         listening.cancel()  # close reads the peer's close frame itself, and would not wait for it beside a reader
-    await written(request, socket.close())
+    await written(request, goodbye(request, socket))
+    return socket
+
+
+async def decline(request: web.Request, _cursor: int, busy: Busy) -> web.StreamResponse:
+    """Accept the handshake and close with 1013: to a browser's script, a handshake that fails tells nothing."""
+    socket = await open_socket(request, "read the answer at /sse instead")
+    reason = busy.detail.encode()[:MOST_REASON]
+    await written(request, socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=reason))
     return socket
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from clients.sse import Event, EventDecoder
 from clients.terminal import safe
+from lab.relay import DOWN, UP
 from lab.security.experiment import Cell, attempt
 from lab.security.injections import PROBES
 from lab.security.injections.access_log import CARRIERS, MARK, forged
@@ -14,7 +15,6 @@ from lab.security.injections.events import text_of
 from lab.security.injections.markup import image
 from lab.security.injections.terminal import commands, read_back
 from lab.security.injections.without import WITHOUT, bare_event
-from lab.security.leaks.records import DOWN, UP
 from lab.security.probe import STOPPED, SUCCEEDED
 from lab.security.servers import canary
 from server import access

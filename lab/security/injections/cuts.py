@@ -1,15 +1,14 @@
 """A network that breaks event streams, and always at the worst moment.
 
 The one thing to notice: the moment is a place in the bytes and not a time, so it is the same on a busy machine. Pure;
-a relay (lab/security/leaks/relay.py) does what is said here.
+a relay (lab/relay/) does what is said here.
 """
 
 import asyncio
 import re
 from dataclasses import dataclass, field
 
-from lab.security.leaks.records import UP
-from lab.security.leaks.relay import Change
+from lab.relay import UP, Change
 
 STREAM = b"text/event-stream"
 ASKED = re.compile(rb"(GET /answers/\S+/sse(?:\?\S*)?) HTTP/1\.1\r\n")

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from lab.relay import relaying
 from lab.security.injections.cuts import Cuts
 from lab.security.injections.victim import asked, tab, written
-from lab.security.leaks.relay import relaying
 from lab.security.probe import Outcome
 from lab.security.scene import Scene
 from server.answer import READ_LIMIT

@@ -7,9 +7,9 @@ The one thing to notice: one function is missing. To be run in a process of its 
 import sys
 from unittest.mock import patch
 
-from clients.__main__ import main
+from clients.command_line import main
 
 if __name__ == "__main__":
     # Wrong: print(chunk.text). Whoever writes the answer then writes to the terminal, control characters included.
-    with patch("clients.__main__.safe", str):
+    with patch("clients.command_line.safe", str):
         sys.exit(main())
