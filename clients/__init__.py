@@ -4,13 +4,16 @@ The one thing to notice: `CLIENTS[name](url)` is an async generator of chunks wh
 transports is a loop over this table.
 """
 
-from clients.chunk import Client
-from clients.iframe import iframe
-from clients.long_polling import long_polling
-from clients.polling import polling
-from clients.sse import sse
-from clients.websocket import websocket
-from clients.whole import whole
+try:
+    from clients.chunk import Client
+    from clients.iframe import iframe
+    from clients.long_polling import long_polling
+    from clients.polling import polling
+    from clients.sse import sse
+    from clients.websocket import websocket
+    from clients.whole import whole
+except KeyboardInterrupt:  # `python -m clients` has to import this before any line of its own can run
+    raise SystemExit(130) from None
 
 CLIENTS: dict[str, Client] = {
     "polling": polling,

@@ -8,8 +8,9 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from clients.chunk import Refused, StreamError
-from clients.request import requesting, session
+from clients.attention import SILENCE_S
+from clients.chunk import Malformed, Refused, StreamError
+from clients.request import body, requesting, session
 
 STOP_SECONDS = 2
 """How long stopping an answer may take: who leaves does not want to wait for a server that is busy or dead."""
@@ -23,8 +24,9 @@ async def answering(server: str, **fields: Any) -> AsyncIterator[dict[str, str]]
     """
     base = URL(server)
     async with session() as connections:
-        async with requesting(connections, "POST", base / "answers", json=fields) as response:
-            answer, links = _links(base, await response.read())
+        limit = aiohttp.ClientTimeout(total=SILENCE_S)
+        async with requesting(connections, "POST", base / "answers", json=fields, timeout=limit) as response:
+            answer, links = _links(base, await body(response))
         try:
             yield links
         except BaseException:
@@ -35,12 +37,12 @@ async def answering(server: str, **fields: Any) -> AsyncIterator[dict[str, str]]
             raise
 
 
-def _links(base: URL, body: bytes) -> tuple[URL, dict[str, str]]:
+def _links(base: URL, data: bytes) -> tuple[URL, dict[str, str]]:
     """The answer's own address, and for each transport the one that reads it."""
     try:
-        document = json.loads(body)
+        document = json.loads(data)
         answer = base / "answers" / document["id"]
         links = {name: str(base.join(URL(path))) for name, path in document["links"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise StreamError(f"What answers at {base.origin()} is no pushlab server.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Malformed(f"What answers at {base.origin()} is no pushlab server.") from None
     return answer, links

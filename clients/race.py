@@ -4,11 +4,8 @@ The one thing to notice: all lanes read the *same* answer. They differ in nothin
 """
 
 import asyncio
-import hashlib
-import time
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from rich.columns import Columns
@@ -19,54 +16,20 @@ from rich.table import Table
 from rich.text import Text
 
 from clients import CLIENTS
-from clients.chunk import Chunk, Refused, StreamError
+from clients.chunk import Refused, StreamError
+from clients.lane import Lane
+from clients.resume import resuming
 from clients.terminal import safe
 
 FRAMES_PER_SECOND = 20
-COLOURS = {"waiting": "dim", "typing": "cyan", "finished": "green", "stopped": "yellow", "failed": "red"}
-
-
-@dataclass(slots=True)
-class Lane:
-    """What one client has read so far."""
-
-    name: str
-    started: float
-    text: str = ""
-    state: str = "waiting"
-    ttft: float | None = None
-    requests: int = 0
-    chunks: int = 0
-    sha256: str | None = None
-    error: str | None = None
-
-    def take(self, chunk: Chunk) -> None:
-        """Add a chunk."""
-        self.requests = chunk.request
-        if chunk.text:
-            self.chunks += 1
-            self.text += chunk.text
-            self.state = "typing"
-            if self.ttft is None:
-                self.ttft = time.monotonic() - self.started
-        if chunk.done:
-            self.state, self.sha256, self.error = chunk.done, chunk.sha256, chunk.error
-
-    @property
-    def figures(self) -> str:
-        """What it took, in one line."""
-        ttft = "no text" if self.ttft is None else f"first text after {self.ttft * 1000:.0f} ms"
-        return f"{self.name}: {self.state}, {ttft}, {self.chunks} chunks with text in {self.requests} requests"
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of what was read."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-    @property
-    def whole(self) -> bool:
-        """Whether what was read is what the server wrote."""
-        return self.sha256 == self.digest
+COLOURS = {
+    "waiting": "dim",
+    "typing": "cyan",
+    "cut off": "magenta",
+    "finished": "green",
+    "stopped": "yellow",
+    "failed": "red",
+}
 
 
 async def race(links: dict[str, str], started: float, console: Console) -> list[Lane]:
@@ -84,38 +47,29 @@ async def race(links: dict[str, str], started: float, console: Console) -> list[
     return lanes
 
 
-def verdict(lanes: list[Lane]) -> str | None:
-    """What is wrong, in a sentence; None when every lane read the same, whole text."""
-    if broken := [f"{lane.name}: {lane.error}" for lane in lanes if lane.error]:
-        return " ".join(broken)
-    if wrong := [lane.name for lane in lanes if not lane.whole]:
-        return f"Not the text that the server wrote: {', '.join(wrong)}."
-    return None
-
-
 def table(lanes: list[Lane]) -> Table:
     """The result: one row a lane."""
     result = Table(box=None, header_style="bold")
     for heading in ("transport", "end"):
         result.add_column(heading, no_wrap=True)
-    for heading in ("TTFT ms", "requests", "chunks", "characters"):
+    for heading in ("TTFT ms", "requests", "chunks", "characters", "came back"):
         result.add_column(heading, justify="right")
     result.add_column("SHA-256", no_wrap=True)
     for lane in lanes:
         ttft = "-" if lane.ttft is None else f"{lane.ttft * 1000:.0f}"
         check = Text(f"{lane.digest[:8]} {'✓' if lane.whole else '✗'}", "green" if lane.whole else "red")
-        numbers = (str(lane.requests), str(lane.chunks), str(len(lane.text)))
+        numbers = (str(lane.requests), str(lane.chunks), str(lane.characters), str(lane.returns))
         result.add_row(lane.name, Text(lane.state, COLOURS[lane.state]), ttft, *numbers, check)
     return result
 
 
 async def _run(lane: Lane, url: str) -> None:
     try:
-        async with aclosing(CLIENTS[lane.name](url)) as chunks:
+        async with aclosing(resuming(CLIENTS[lane.name], lane.note)(url)) as chunks:
             async for chunk in chunks:
                 lane.take(chunk)
     except (StreamError, Refused) as error:
-        lane.state, lane.error = "failed", str(error)
+        lane.lose(error)
 
 
 @contextmanager
@@ -142,9 +96,10 @@ def _picture(lanes: list[Lane], console: Console) -> RenderableType:
 
 def _panel(lane: Lane, width: int, height: int) -> Panel:
     """The end of the text, so that a long answer scrolls, under one line of figures."""
-    end = safe(lane.text[-width * height :])  # more than fits, and no more than that is looked at again and again
+    end = safe(lane.shown[-width * height :])  # more than fits, and no more than that is looked at again and again
     visible = Text(end).wrap(Console(width=width), max(1, width - 4))[-(height - 3) :]
     ttft = "-" if lane.ttft is None else f"{lane.ttft * 1000:.0f} ms"
     colour = COLOURS[lane.state]
-    figures = Text(f"{lane.state}  TTFT {ttft}  requests {lane.requests}", style=colour, no_wrap=True)
+    back = f"  came back {lane.returns}" if lane.returns else ""
+    figures = Text(f"{lane.state}  TTFT {ttft}  requests {lane.requests}{back}", style=colour, no_wrap=True)
     return Panel(Group(figures, *visible), title=lane.name, border_style=colour, height=height, width=width)

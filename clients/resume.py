@@ -6,48 +6,55 @@ has a cursor that is not ahead, and is dropped.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-from clients.chunk import Chunk, Client, StreamError
+from clients.chunk import CUT, Chunk, Client, Malformed, StreamError
+from clients.course import Course, Trouble
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
-ATTEMPTS = 10
-"""Cuts in a row, without any progress between them, after which the last error is raised."""
 
 
-def resuming(client: Client) -> Client:
-    """`client`, reconnecting from the last cursor whenever its stream breaks. Refusals are final."""
+def resuming(client: Client, tell: Callable[[Trouble], None] = lambda _: None) -> Client:
+    """`client`, reconnecting from the last cursor whenever its stream breaks. Refusals are final.
+
+    `tell` is called after each failure that is not the last, and when the reader is back.
+    """
 
     async def read(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
-        failures, requests = 0, 0
+        course, requests = Course(cursor), 0
         while True:
             before = requests
             try:
-                async with aclosing(client(url, cursor)) as chunks:
+                async with aclosing(client(url, course.cursor)) as chunks:
                     async for chunk in chunks:
                         requests = before + chunk.request
-                        if chunk.text and chunk.cursor <= cursor:
-                            continue  # we have it
-                        if chunk.cursor > cursor:
-                            cursor, failures = chunk.cursor, 0
-                        yield replace(chunk, cursor=cursor, request=requests)
+                        if trouble := course.hear(time.monotonic()):
+                            tell(trouble)
+                        if course.take(chunk):
+                            yield replace(chunk, cursor=course.cursor, request=requests)
+                            if chunk.done:
+                                return
+                if course.cursor > cursor:
+                    raise Malformed(CUT)  # the server says that we have read the end before, but we have not
                 return
-            except StreamError:
-                failures += 1
-                if failures == ATTEMPTS:
-                    raise
+            except StreamError as error:
+                tell(course.fail(error, time.monotonic()))
+                wait = (error.retry_s or 0) + pause(course.cuts)
             requests = max(requests, before + 1)  # a request that brought nothing was one, too
-            await asyncio.sleep(pause(failures))
+            await asyncio.sleep(wait)
 
     return read
 
 
-def pause(failures: int) -> float:
-    """Seconds to wait after so many failures: anywhere from 0 to a bound that doubles ("full jitter").
+def pause(cuts: int) -> float:
+    """Seconds to wait after so many cuts: anywhere from 0 to a bound that doubles ("full jitter").
 
-    Readers that were all cut by the same fault would otherwise all come back in the same instant.
+    Readers that were all cut by the same fault would otherwise all come back in the same instant. From the third on it
+    is never less than half a second, so nobody sends more than two requests in the half second after a cut.
     """
-    return random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1)))  # noqa: S311 - not a secret
+    least = 0 if cuts < 3 else FIRST_PAUSE
+    return random.uniform(least, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(cuts - 1, 10)))  # noqa: S311 - not a secret

@@ -8,7 +8,8 @@ import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
-from clients.chunk import Chunk, parse
+from clients.attention import attentive
+from clients.chunk import CUT, LARGEST, TOO_LARGE, Chunk, Malformed, StreamError, parse
 from clients.request import streamed
 
 LINE_END = re.compile(b"\r\n|\r|\n")
@@ -27,21 +28,31 @@ class Event:
 class EventDecoder:
     """Bytes to events, as WHATWG HTML 9.2.6 says. Pure: whoever has the bytes feeds it."""
 
-    _line: bytes = b""
+    retry_ms: int | None = None
+    """When the server wants us back after a cut, if it said so."""
+    _line: bytearray = field(default_factory=bytearray)
     _after_cr: bool = False
     _started: bool = False
     _name: str = ""
-    _data: list[str] = field(default_factory=list)
+    _data: bytearray = field(default_factory=bytearray)
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completes."""
+        """The events that `data` completes. Raises Malformed when a line or an event never ends."""
         if self._after_cr and data:  # the second half of a CRLF that was cut in two
             data = data.removeprefix(b"\n")
             self._after_cr = False
         if data:
             self._after_cr = data.endswith(b"\r")
-        *lines, self._line = LINE_END.split(self._line + data)
-        return [event for line in lines if (event := self._take(line))]
+        events = []
+        *ends, rest = LINE_END.split(data)
+        for end in ends:
+            line, self._line = bytes(self._line + end), bytearray()
+            if event := self._take(line):
+                events.append(event)
+        self._line += rest
+        if len(self._line) + len(self._data) > LARGEST:
+            raise Malformed(TOO_LARGE)
+        return events
 
     def _take(self, line: bytes) -> Event | None:
         if not self._started:
@@ -49,17 +60,21 @@ class EventDecoder:
             line = line.removeprefix(BOM)
         if not line:
             return self._dispatch()
-        name, _, value = line.decode(errors="replace").partition(":")
-        value = value.removeprefix(" ")
-        if name == "event":
-            self._name = value
-        elif name == "data":
-            self._data.append(value)
-        return None  # `id` and `retry` are for an EventSource: our cursor is in the data, our pauses are in resume.py
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"event":
+            self._name = value.decode(errors="replace")
+        elif name == b"data":
+            self._data += value + b"\n"
+        elif name == b"retry" and value.isdigit():
+            self.retry_ms = int(value[:15])
+        return None  # `id` is for an EventSource: our cursor is in the data
 
     def _dispatch(self) -> Event | None:
-        event = Event(self._name or "message", "\n".join(self._data)) if self._data else None
-        self._name, self._data = "", []
+        event = None
+        if self._data:
+            event = Event(self._name or "message", self._data[:-1].decode(errors="replace"))
+        self._name, self._data = "", bytearray()
         return event
 
 
@@ -68,12 +83,26 @@ class Decoder:
     """Bytes to chunks."""
 
     _events: EventDecoder = field(default_factory=EventDecoder)
+    _heard: bool = False
 
     def feed(self, data: bytes) -> list[Chunk]:
         """The chunks that `data` completes. Events of names we do not know are none of our business."""
-        return [parse(event.data) for event in self._events.feed(data) if event.name in ("message", "end")]
+        chunks = [parse(event.data) for event in self._events.feed(data) if event.name in ("message", "end")]
+        self._heard = self._heard or bool(chunks)
+        return chunks
+
+    def broken_off(self) -> StreamError:
+        """What an end without a last chunk means. After `retry` alone: there is no place for us now.
+
+        A server cannot say that by status: an EventSource takes every status but 200 as final.
+        """
+        if self._heard or self._events.retry_ms is None:
+            return StreamError(CUT)
+        seconds = self._events.retry_ms / 1000
+        return StreamError(f"The server has no place for a reader now, and says: in {seconds:g} seconds.", seconds)
 
 
 def sse(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
     """Every event from `cursor` to the end."""
-    return streamed(url, cursor, Decoder().feed, headers={"Accept": "text/event-stream"})
+    decoder = Decoder()
+    return attentive(streamed(url, cursor, "text/event-stream", decoder.feed, decoder.broken_off), cursor)

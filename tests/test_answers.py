@@ -35,7 +35,7 @@ async def odd_server(status: int, body: str, chunk: str = "") -> AsyncIterator[s
         return web.Response(status=status, text=body, headers={"Location": "/answers"})
 
     async def read(_request: web.Request) -> web.Response:
-        return web.Response(text=chunk)
+        return web.Response(text=chunk, content_type="application/json")
 
     app = web.Application()
     app.router.add_post("/answers", start)

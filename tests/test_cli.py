@@ -3,6 +3,7 @@
 The one thing to notice: a traceback is never an answer. Every test that expects a failure expects a sentence.
 """
 
+import asyncio
 import json
 import re
 import signal
@@ -18,8 +19,11 @@ import pytest
 
 from clients import CLIENTS
 from clients.terminal import safe
-from server.settings import FLAGS
+from lab.relay import FIN, RST, Faults, relaying
+from server.app import serving as quick
+from server.settings import FLAGS, Settings
 from server.sources.presets import EDGE
+from server.store import STOPPED
 from server.transports import TRANSPORTS
 
 ROOT = Path(__file__).parent.parent
@@ -117,7 +121,7 @@ def test_the_address_of_ipv6_loopback_can_be_opened() -> None:
         assert get(url, "/healthz").status_code == 200
 
 
-def test_sigterm_ends_every_stream_as_stopped_and_the_server_with_0() -> None:
+def test_sigterm_ends_every_stream_as_failed_and_the_server_with_0() -> None:
     with serving("--first-token-ms", "1", "--token-ms", "20000") as (process, url):
         with httpx.stream("GET", url + "/sse", trust_env=False, timeout=30) as response:
             lines = response.iter_lines()
@@ -125,7 +129,7 @@ def test_sigterm_ends_every_stream_as_stopped_and_the_server_with_0() -> None:
             process.send_signal(signal.SIGTERM)
             *_, last = (line for line in lines if line.startswith("data:"))
         assert "done" not in first
-        assert json.loads(last[5:])["done"] == "stopped"
+        assert (json.loads(last[5:])["done"], json.loads(last[5:])["error"]) == ("failed", STOPPED)
         assert finish(process)[0] == 0
 
 
@@ -136,7 +140,7 @@ def test_ctrl_c_ends_the_server_with_130_and_without_a_traceback() -> None:
             next(lines)
             process.send_signal(signal.SIGINT)
             *_, last = (line for line in lines if line.startswith("data:"))
-        assert json.loads(last[5:])["done"] == "stopped"
+        assert (json.loads(last[5:])["done"], json.loads(last[5:])["error"]) == ("failed", STOPPED)
         code, out, err = finish(process)
     assert code == 130
     assert out == ""
@@ -399,16 +403,105 @@ def test_the_race_types_six_identical_texts(server: str) -> None:
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", out)
 
 
+HURRIED = """
+import sys
+from clients import command_line, resume
+resume.pause = lambda cuts: 0.01
+sys.exit(command_line.main())
+"""
+"""The clients' command line, without the waiting between its tries to come back."""
+
+
+def begun(name: str, url: str) -> Process:
+    """A client that has read some of its answer, if it can show that."""
+    client = begin("-c", HURRIED, name, "--server", url)
+    assert client.stdout
+    if name in ("whole", "race"):
+        _until(url, readers=True, typing=1)
+    else:
+        assert client.stdout.read(1)
+    return client
+
+
+PACE = ("--first-token-ms", "1", "--token-ms", "200")
+
+
 @pytest.mark.parametrize("name", [*CLIENTS, "race"])
-def test_a_server_that_dies_in_the_middle_is_told_in_a_sentence(name: str) -> None:
-    with serving("--first-token-ms", "1", "--token-ms", "20000") as (process, url):
-        client = begin("-m", "clients", name, "--server", url)
-        _until(url, readers=name != "polling", typing=1)
+def test_a_server_that_is_killed_is_told_in_a_sentence_and_what_was_typed_stays(name: str) -> None:
+    with serving(*PACE) as (process, url):
+        client = begun(name, url)
         process.kill()
-        code, _, err = finish(client)
+        code, out, err = finish(client)
     assert code == 1
-    assert sentence(err)
-    assert url.removeprefix("http://") in err
+    assert f"The server at {url} is gone, and the answer with it." in err
+    if name not in ("whole", "race"):
+        assert err.endswith("What was read until then is not the whole answer.\n")
+        assert out.endswith("\n")
+
+
+@pytest.mark.parametrize("name", ["polling", "sse", "websocket"])
+def test_a_server_that_was_started_anew_no_longer_has_the_answer(name: str) -> None:
+    with serving(*PACE) as (process, url):
+        client = begun(name, url)
+        client.send_signal(signal.SIGSTOP)  # or it would find nobody there, so often that it gives up
+        process.kill()
+        process.wait()
+        with serving(*PACE, "--port", url.rpartition(":")[2]):
+            client.send_signal(signal.SIGCONT)
+            code, _, err = finish(client)
+    assert code == 1
+    assert "The answer is gone; was the server started anew? It says: There is no answer of this id" in err
+    assert err.endswith("What was read until then is not the whole answer.\n")
+
+
+LONG = "够钟下班啦" * 400
+
+
+async def through_a_cut(name: str, how: str) -> tuple[int | None, str, str]:
+    """What `python -m clients NAME` says when one of its connections is cut in the middle of the answer."""
+    async with (
+        quick(Settings(port=0, first_token_ms=0, token_ms=0)) as url,
+        relaying(int(url.rpartition(":")[2]), faults=Faults(cut_after=4000, cut=how)) as relay,
+    ):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "clients", name, "--server", f"http://127.0.0.1:{relay.port}", "--text", LONG),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode, out.decode(), err.decode()
+
+
+@pytest.mark.parametrize("how", [FIN, RST])
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_a_client_that_is_cut_off_types_on_and_says_so(name: str, how: str) -> None:
+    code, out, err = await through_a_cut(name, how)
+    assert (code, out) == (0, LONG + "\n")
+    said = re.findall(r"^The connection broke after (\d+) tokens; read on after \d+\.\d s\.$", err, re.MULTILINE)
+    assert len(said) == 1
+    assert 0 <= int(said[0]) < len(LONG)
+    assert f"\n{name}: finished, " in err
+
+
+async def test_the_race_counts_which_lane_came_back() -> None:
+    code, out, err = await through_a_cut("race", RST)
+    assert (code, err) == (0, "")
+    returns = re.findall(r"^ *\w+ +finished +\d+ +\d+ +\d+ +2000 +(\d+) +[0-9a-f]{8} ✓ *$", out, re.MULTILINE)
+    assert sorted(returns) == ["0"] * (len(CLIENTS) - 1) + ["1"]
+
+
+@pytest.mark.parametrize("module", ["multidict", "aiohttp.client", "rich.console"])
+def test_ctrl_c_while_a_client_is_still_being_loaded_is_130_and_no_traceback(module: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # so that it does not end by itself, were we late
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = begin("-X", "importtime", "-m", "clients", "sse", "--server", url)
+        assert process.stderr
+        for line in process.stderr:
+            if line.rpartition("|")[2].strip() == module:
+                process.send_signal(signal.SIGINT)
+                break
+        assert finish(process)[0] == 130
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,16 @@ import hashlib
 import random
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clients import resume
-from clients.chunk import CUT, Chunk, Client, Refused, StreamError
-from clients.resume import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, pause, resuming
+from clients.chunk import CUT, Chunk, Client, Malformed, Refused, StreamError
+from clients.course import ATTEMPTS, PATIENCE_S, STABLE_S, Course, Trouble
+from clients.resume import FIRST_PAUSE, LONGEST_PAUSE, pause, resuming
 from server.sources.presets import EDGE
 from server.sources.typewriter import split
 from tests.conftest import Start
@@ -188,23 +190,152 @@ async def test_progress_starts_the_count_again() -> None:
     assert text(await read(resuming(fake))) == "".join(TOKENS)
 
 
-async def test_each_failure_in_a_row_is_counted_into_the_pause(failures: list[int]) -> None:
+async def test_each_cut_is_counted_into_the_pause_though_there_was_progress_in_between(failures: list[int]) -> None:
     await read(resuming(Fake([0, 0, 1, 0, 1, 1])))
-    assert failures == [1, 2, 1, 2, 1, 1]
+    assert failures == [1, 2, 3, 4, 5, 6]
 
 
-@given(st.integers(1, ATTEMPTS))
-def test_a_pause_is_anywhere_from_nothing_to_a_bound_that_doubles(failures: int) -> None:
-    bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1))
-    pauses = [pause(failures) for _ in range(200)]
-    assert all(0 <= seconds <= bound for seconds in pauses)
-    assert min(pauses) < bound / 4  # "full" jitter: a share of the bound as low as any other
-    assert max(pauses) > bound * 3 / 4
+@given(st.integers(1, 3 * ATTEMPTS))
+def test_a_pause_is_anywhere_up_to_a_bound_that_doubles(cuts: int) -> None:
+    least, bound = (0 if cuts < 3 else FIRST_PAUSE), min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (cuts - 1))
+    pauses = [pause(cuts) for _ in range(200)]
+    assert all(least <= seconds <= bound for seconds in pauses)
+    assert min(pauses) < least + (bound - least) / 4  # "full" jitter: a share of it as low as any other
+    assert max(pauses) > least + (bound - least) * 3 / 4
 
 
 def test_the_bound_doubles_up_to_the_longest_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", lambda _low, high: high)
-    assert [pause(failures) for failures in range(1, 8)] == [0.5, 1, 2, 4, 8, 15, 15]
+    assert [pause(cuts) for cuts in range(1, 8)] == [0.5, 1, 2, 4, 8, 15, 15]
+    assert pause(10**6) == LONGEST_PAUSE
+
+
+# The same without a connection: only what is decided, and a clock that does not run.
+
+CONNECTIONS = st.lists(
+    st.tuples(
+        st.integers(0, 3),  # chunks that it brings
+        st.floats(0, 0.2) | st.floats(0, 3 * STABLE_S),  # how long it lasts
+        st.none() | st.floats(0, PATIENCE_S),  # what the server asks for
+    ),
+    max_size=60,
+)
+
+
+def life(connections: list[tuple[int, float, float | None]]) -> list[tuple[float, float, float, int]]:
+    """When each connection of one reader is asked for, when it breaks, what is waited, and which cut it counts as."""
+    course, now, seen = Course(0), 0.0, []
+    for chunks, lasts, retry_s in connections:
+        asked = now
+        for _ in range(chunks):
+            course.hear(now)
+            course.take(Chunk(course.cursor + 1, "a"))
+        now += lasts
+        try:
+            course.fail(StreamError(CUT, retry_s), now)
+        except StreamError:
+            break
+        wait = (retry_s or 0) + pause(course.cuts)
+        seen.append((asked, now, wait, course.cuts))
+        now += wait
+    return seen
+
+
+@given(CONNECTIONS)
+def test_no_more_than_two_requests_in_the_first_half_second_after_a_cut(
+    connections: list[tuple[int, float, float | None]],
+) -> None:
+    with patch.object(random, "uniform", lambda low, _high: low):  # however the dice fall
+        seen = life(connections)
+    for at, (_, cut, _, _) in enumerate(seen):
+        assert sum(asked < cut + 0.5 for asked, _, _, _ in seen[at + 1 :]) <= 2
+
+
+@given(CONNECTIONS)
+def test_the_pause_grows_until_a_connection_was_stable(connections: list[tuple[int, float, float | None]]) -> None:
+    expected = 0
+    for (chunks, _, _), (asked, cut, _, cuts) in zip(connections, life(connections), strict=False):
+        expected = 1 if chunks and cut - asked >= STABLE_S else expected + 1
+        assert cuts == expected
+
+
+@given(CONNECTIONS)
+def test_ten_failures_in_a_row_without_progress_are_the_end_and_no_others_are(
+    connections: list[tuple[int, float, float | None]],
+) -> None:
+    seen, in_a_row = life(connections), 0
+    for at, (chunks, _, _) in enumerate(connections):
+        in_a_row = 1 if chunks else in_a_row + 1
+        if in_a_row == ATTEMPTS:
+            assert len(seen) == at
+            return
+    assert len(seen) == len(connections)
+
+
+def test_what_the_server_asks_for_is_waited_and_more_than_that() -> None:
+    for retry_s in (0.0, 1.0, PATIENCE_S):
+        waits = [life([(0, 0.0, retry_s)])[0][2] for _ in range(50)]
+        assert min(waits) >= retry_s
+        assert len(set(waits)) > 1
+
+
+def test_a_server_that_wants_us_back_much_later_has_said_no() -> None:
+    with pytest.raises(StreamError, match="in a year"):
+        Course(0).fail(StreamError("Come back in a year.", 365 * 86400), 0)
+
+
+async def test_the_wait_is_what_the_server_asked_for_and_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = []
+    sleep = asyncio.sleep
+
+    async def no_sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", no_sleep)
+
+    async def client(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
+        if len(waits) < 2:
+            raise StreamError("Not now.", retry_s=7 + len(waits))
+        yield Chunk(1, "", "finished")
+
+    await read(resuming(client))
+    assert waits == [7, 8]
+
+
+async def test_what_is_not_in_the_format_is_final(failures: list[int]) -> None:
+    async def client(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
+        yield Chunk(1, "够")
+        raise Malformed("The server sent what is not JSON.")
+
+    with pytest.raises(Malformed):
+        await read(resuming(client))
+    assert failures == []
+
+
+async def test_nothing_left_to_read_is_no_end_for_a_reader_that_has_read_none() -> None:
+    async def client(url: str, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
+        if not cursor:
+            yield Chunk(1, "够")
+            raise StreamError(CUT)
+
+    with pytest.raises(StreamError, match="broke off before its end"):
+        await read(resuming(client))
+    assert await read(resuming(client), cursor=1) == []
+
+
+async def test_trouble_is_told_after_each_failure_and_when_it_is_over() -> None:
+    told: list[Trouble] = []
+    await read(resuming(Fake([2, 0, 0, 1]), told.append))
+    assert [(trouble.cursor, trouble.failures, trouble.back) for trouble in told] == [
+        (2, 1, False),
+        (2, 2, False),
+        (2, 3, False),
+        (2, 3, True),
+        (3, 1, False),
+        (3, 1, True),
+    ]
+    assert all(trouble.seconds >= 0 for trouble in told)
 
 
 async def test_requests_are_counted_over_reconnects_of_a_stream() -> None:
