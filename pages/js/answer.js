@@ -3,6 +3,8 @@
 
 import { reach } from './chunk.js';
 
+const EXPLAIN_MS = 5000;
+
 // fields: what the form says, e.g. {preset: "edge", token_ms: 20} → {id, links: {sse: "/answers/ID/sse", …}}
 export async function startAnswer(fields) {
   const body = JSON.stringify(fields);
@@ -15,8 +17,16 @@ export async function stopAnswer(id) {
   await reach(`/answers/${id}`, { method: 'DELETE', keepalive: true });
 }
 
+// Cuts the cable between the answer and its readers: over one transport, or without a name over all of them.
+// → {transports: ["sse", …], seconds: 3}
+export async function cutCable(id, seconds, transport) {
+  const body = JSON.stringify({ transport, seconds });
+  const options = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body };
+  return (await reach(`/answers/${id}/cuts`, options)).json();
+}
+
 // EventSource, iframe and WebSocket tell a page that they failed, never why. A plain request finds out more.
 export async function explain(failure, id) {
   if (failure.word !== 'stream_cut' && failure.word !== 'stream_silent') return failure;
-  return reach(`/answers/${id}`).then(() => failure, (reason) => reason);
+  return reach(`/answers/${id}`, { signal: AbortSignal.timeout(EXPLAIN_MS) }).then(() => failure, (reason) => reason);
 }

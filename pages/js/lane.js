@@ -2,7 +2,10 @@
 // Notice: text goes into a Text node, never into HTML, so whatever an answer contains is only ever text.
 
 import { explain } from './answer.js';
+import { Cable } from './cable.js';
 import { Failure } from './chunk.js';
+import { mark, unmark } from './caught_up.js';
+import { resuming } from './resume.js';
 import { TRANSPORTS } from './transports/index.js';
 import { say, seconds } from './words.js';
 
@@ -14,6 +17,7 @@ export class Lane {
     this.element = element;
     this.name = element.dataset.transport;
     this.transport = TRANSPORTS[this.name];
+    this.stream = resuming(this.transport.stream);
     this.clear('idle');
   }
 
@@ -23,6 +27,8 @@ export class Lane {
     this.heardAt = null;
     this.held = false;
     this.remarked = '';
+    this.cable = new Cable();
+    clearTimeout(this.mending);
     this.intact = null;
     this.sha256 = '';
     this.reads = []; // {at, first, tokens, text}: ms after Start, and which tokens came
@@ -33,8 +39,9 @@ export class Lane {
     this.#show('requests', '–');
     this.#show('chunks', '–');
     this.#show('seal', '');
-    this.note('');
+    unmark(this);
     this.state = state;
+    this.#tell();
   }
 
   // Reads the answer to its end. `pressed` is when Start was pressed: the one zero of all lanes.
@@ -42,16 +49,17 @@ export class Lane {
     const { signal } = this.leaving;
     this.openedAt = performance.now();
     const url = `${answer.links[this.name]}?reader=page`;
+    const lost = (failure) => this.#lose(failure, signal);
+    const asked = (failure) => explain(failure, answer.id);
     try {
-      for await (const chunk of this.transport.stream(url, { signal, stop })) {
+      for await (const chunk of this.stream(url, { signal, stop, lost, explain: asked })) {
         if (signal.aborted) return;
         this.#take(chunk, pressed);
         if (chunk.done) await this.#finish(chunk, signal);
       }
       if (this.isLive && !signal.aborted) throw new Failure('stream_cut');
     } catch (failure) {
-      const reason = await explain(failure, answer.id);
-      if (!signal.aborted) this.fail(reason);
+      if (!signal.aborted) this.fail(failure);
     }
   }
 
@@ -60,18 +68,33 @@ export class Lane {
   }
 
   fail(failure) {
-    this.note(failure instanceof Failure ? say(failure.word, { detail: failure.detail }) : String(failure));
     this.state = 'failed';
+    this.note(failure instanceof Failure ? say(failure.word, { detail: failure.detail }) : String(failure));
+    this.#mark();
   }
 
   note(sentence) {
     this.#show('note', sentence);
   }
 
+  // Its cable has just been cut on purpose, for so long. That it is whole again, it will not hear: it will be.
+  cut(ms, now) {
+    if (!this.isLive) return;
+    this.cable.cut(ms, now);
+    clearTimeout(this.mending);
+    this.mending = setTimeout(() => this.#tell(), ms);
+    this.#tell();
+  }
+
+  get isCut() {
+    return this.cable.state === 'cut';
+  }
+
   // The browser makes it wait for a connection: so it seems, from its silence …
   hold() {
+    if (this.isCut) return; // which explains the silence
     this.held = true;
-    this.note(say('waits_for_connection'));
+    this.#tell();
   }
 
   // … and so it was, as the browser measured it.
@@ -90,7 +113,8 @@ export class Lane {
   set state(state) {
     this.element.dataset.state = state;
     this.#show('state-word', say(`state_${state}`));
-    this.element.querySelector('use').setAttribute('href', `#state-${state}`);
+    this.element.querySelector('[data-icon=state] use').setAttribute('href', `#state-${state}`);
+    this.#part('action').setAttribute('aria-disabled', String(!this.isLive));
   }
 
   get isLive() {
@@ -103,15 +127,17 @@ export class Lane {
 
   #take(chunk, pressed) {
     this.heardAt = performance.now();
-    if (this.held) this.#release();
+    this.held = false;
     this.#show('requests', chunk.request);
-    if (chunk.text !== '') this.#type(chunk, this.heardAt - pressed);
+    const tokens = chunk.cursor - this.cursor - (chunk.done ? 1 : 0); // the end is an entry of the log, but no token
+    const isCaughtUp = this.cable.hear(tokens, 'repeated' in chunk, this.heardAt);
+    if (chunk.text !== '') this.#type(chunk, tokens, this.heardAt - pressed);
+    if (isCaughtUp) mark(this, this.typed, chunk.text.length);
     this.cursor = chunk.cursor;
+    this.#tell();
   }
 
-  // The end is an entry of the log of its own, but no token.
-  #type({ cursor, text, done }, at) {
-    const tokens = cursor - this.cursor - (done ? 1 : 0);
+  #type({ text }, tokens, at) {
     this.reads.push({ at, first: this.cursor + 1, tokens, text });
     this.#show('chunks', this.reads.length);
     if (this.reads.length === 1) {
@@ -121,15 +147,31 @@ export class Lane {
     this.typed.appendData(text);
   }
 
-  #release() {
+  // Its connection broke, and it is about to ask again.
+  #lose(failure, signal) {
+    if (signal.aborted) return;
+    this.cable.lose(failure.word === 'busy', performance.now());
     this.held = false;
-    this.note(this.remarked);
+    this.#tell();
   }
 
-  // Why its figures are not like the others'. What is the matter right now goes before.
+  // Why its figures are not like the others'.
   #remark(sentence) {
     this.remarked = sentence;
-    if (!this.held && this.state !== 'failed') this.note(sentence);
+    this.#tell();
+  }
+
+  // What is the matter right now goes before; but how it failed is the last word.
+  #tell() {
+    this.#mark();
+    if (this.state === 'failed') return;
+    const story = [this.cable.story(performance.now()), this.remarked].filter(Boolean).join(' ');
+    this.note(this.held ? say('waits_for_connection') : story);
+  }
+
+  #mark() {
+    if (this.cable.state === '' || this.state === 'failed') delete this.element.dataset.cable;
+    else this.element.dataset.cable = this.cable.state;
   }
 
   async #finish(chunk, signal) {
@@ -139,9 +181,11 @@ export class Lane {
       this.sha256 = sha256;
       this.intact = sha256 === chunk.sha256;
       this.#show('seal', say(this.intact ? 'intact' : 'not_intact'));
+      if (this.intact) this.cable.prove();
     }
-    if (chunk.done === 'failed') this.note(say('answer_failed', { detail: chunk.error }));
     this.state = STATE_OF[chunk.done];
+    this.#tell();
+    if (chunk.done === 'failed') this.note(say('answer_failed', { detail: chunk.error }));
   }
 
   #part(name) {
@@ -149,7 +193,8 @@ export class Lane {
   }
 
   #show(name, value) {
-    this.#part(name).textContent = value;
+    const part = this.#part(name);
+    if (part.textContent !== String(value)) part.textContent = value;
   }
 }
 

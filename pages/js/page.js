@@ -9,6 +9,7 @@ import { say } from './words.js';
 const form = document.querySelector('form');
 const status = document.querySelector('[data-status]');
 const stopButton = document.querySelector('[data-action=stop]');
+const cutButton = document.querySelector('[data-action=cut]');
 
 // chosenLanes: which lanes take part · changed: called whenever the set-up has changed
 export function openPage(chosenLanes, changed = () => {}) {
@@ -32,6 +33,11 @@ export function openPage(chosenLanes, changed = () => {}) {
 
   function stop() {
     if (run?.live) run.stop();
+  }
+
+  // lane: without one, all are cut
+  function cut(lane) {
+    run?.cut(Number(form.elements.cut_s.value), lane);
   }
 
   function settle() {
@@ -64,6 +70,8 @@ export function openPage(chosenLanes, changed = () => {}) {
     start();
   });
   stopButton.addEventListener('click', stop);
+  cutButton.addEventListener('click', () => cut());
+  listenToScissors(chosenLanes, cut);
   listenToKeys(stop);
   listenToJumps();
 }
@@ -75,7 +83,7 @@ function announce(sentence, kind = '') {
 
 // aria-disabled, not disabled: a button that vanishes from under the focus strands whoever uses the keyboard.
 function setLive(live) {
-  stopButton.setAttribute('aria-disabled', String(!live));
+  for (const button of [stopButton, cutButton]) button.setAttribute('aria-disabled', String(!live));
   document.body.dataset.live = live;
 }
 
@@ -96,6 +104,15 @@ function listenToKeys(stop) {
     if (event.key === 'Escape') stop();
     const taken = event.target.closest('a, button, summary, input, select, textarea, [role=slider]');
     if (event.key === 'Enter' && (!taken || event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+}
+
+// The small button in each lane.
+function listenToScissors(chosenLanes, cut) {
+  document.addEventListener('click', ({ target }) => {
+    const element = target.closest('[data-action=cut-lane]')?.closest('[data-transport]');
+    const lane = element && chosenLanes().find((each) => each.element === element);
+    if (lane) cut(lane);
   });
 }
 

@@ -2,9 +2,7 @@
 // Notice: it ends only with `done`, with an error, or because the reader left; never just so. Silence is an error,
 // too: a dead connection looks like a quiet one, so the server sends an empty chunk every 15 seconds.
 
-import { Failure } from './chunk.js';
-
-const SILENCE_MS = 40_000;
+import { Failure, SILENCE_MS } from './chunk.js';
 
 export class Queue {
   #chunks = [];
@@ -16,11 +14,11 @@ export class Queue {
   constructor(signal) {
     this.#signal = signal;
     signal?.addEventListener('abort', () => this.#wake());
+    this.#watch();
   }
 
   push(chunk) {
-    clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.fail(new Failure('stream_silent')), SILENCE_MS);
+    this.#watch();
     this.#chunks.push(chunk);
     this.#wake();
   }
@@ -46,5 +44,10 @@ export class Queue {
     } finally {
       clearTimeout(this.#watchdog);
     }
+  }
+
+  #watch() {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.fail(new Failure('stream_silent')), SILENCE_MS);
   }
 }

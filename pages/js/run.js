@@ -2,7 +2,7 @@
 // Notice: stopping and leaving are different. Stop ends the answer for all readers; leaving only ends the reading.
 // But the last one that leaves stops it, too: nobody would be there any more to do it.
 
-import { startAnswer, stopAnswer } from './answer.js';
+import { cutCable, startAnswer, stopAnswer } from './answer.js';
 import { watchQueues, watchSilence } from './connections.js';
 import { verdict } from './verdict.js';
 import { say, seconds } from './words.js';
@@ -61,10 +61,23 @@ export class Run {
   // Over the socket if a lane has one that can say it, else by a request of its own.
   async stop() {
     this.announce(say('stopping'));
-    const talker = this.lanes.find((lane) => lane.isLive && lane.transport.stopsInBand);
+    const talker = this.lanes.find((lane) => lane.isLive && lane.transport.stopsInBand && !lane.isCut);
     this.#stopping.abort();
     if (talker) await talker.reading;
     if (!talker || talker.state === 'failed') await this.#stopByRequest();
+  }
+
+  // Cuts the cable of one lane, or without one of all. The answer goes on being written: only the way to it is gone.
+  async cut(seconds, lane) {
+    if (!this.live || this.left || !this.#answer || lane?.isLive === false) return;
+    try {
+      const asked = performance.now();
+      await this.#orSay('request_waits', cutCable(this.#answer.id, seconds, lane?.name));
+      const cutAt = (asked + performance.now()) / 2; // somewhere between our question and its answer; likely half-way
+      if (!this.left) (lane ? [lane] : this.lanes).forEach((each) => each.cut(1000 * seconds, cutAt));
+    } catch (failure) {
+      if (!this.left) this.announce(say(failure.word, { detail: failure.detail }), 'failed');
+    }
   }
 
   async leave() {

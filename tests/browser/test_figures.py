@@ -16,7 +16,7 @@ from playwright.async_api import Page, WebSocketRoute, expect
 
 from server.sources.presets import PRESETS
 from tests.browser.conftest import OpenContext, OpenPage, server_process
-from tests.browser.test_pages import TRANSPORTS, finished, start
+from tests.browser.test_pages import SHORT_PAUSES, TRANSPORTS, finished, start
 from tests.browser.test_words import WORDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -249,6 +249,7 @@ async def test_a_tab_that_was_hidden_says_so(open_page: OpenPage) -> None:
 
 async def test_figures_that_broke_off_say_so(open_context: OpenContext, complaints: list[str]) -> None:
     page = await (await open_context()).new_page()
+    await page.add_init_script(SHORT_PAUSES)  # or the lanes would try for a minute
     async with server_process() as (url, process):
         await page.goto(f"{url}/?token_ms=50&lane=polling&lane=websocket")
         await start(page)

@@ -5,36 +5,41 @@
 import { Failure, at, parse } from '../chunk.js';
 import { Queue } from '../queue.js';
 
-export const ATTEMPTS = 3; // EventSource itself would try for ever
+const ATTEMPTS = 3; // EventSource itself would try for ever
 export const HEARS = 'at first';
 
-export async function* stream(url, { cursor = 0, signal } = {}) {
+export async function* stream(url, { cursor = 0, signal, lost = () => {} } = {}) {
   const queue = new Queue(signal);
   const source = new EventSource(at(url, cursor));
   let request = 0;
   let failures = 0;
+  let isNew = false; // connected, and not a word yet
 
-  const take = (event) => queue.push(parse(event.data, request));
+  function take(event) {
+    failures = 0;
+    isNew = false;
+    queue.push(parse(event.data, request));
+  }
+
   source.addEventListener('message', take);
   source.addEventListener('end', take);
   source.addEventListener('open', () => {
     request += 1;
-    failures = 0;
+    isNew = true;
   });
   source.addEventListener('error', () => {
     failures += 1;
-    // WHATWG HTML 9.2.3: a status other than 200 closes it for good; the page is not told which.
-    const lost = source.readyState === EventSource.CLOSED || failures > ATTEMPTS;
-    if (lost) queue.fail(new Failure('stream_cut'));
+    // A stream that ends before its first event said only when to come back: the server is busy. No status can say
+    // so, for one other than 200 closes an EventSource for good (WHATWG HTML 9.2.3), and the page is not told which.
+    const failure = new Failure(isNew ? 'busy' : 'stream_cut');
+    isNew = false;
+    const isLost = source.readyState === EventSource.CLOSED || failures === ATTEMPTS || request === 0;
+    if (isLost) queue.fail(failure);
+    else lost(failure); // and back by itself
   });
 
   try {
-    for await (const chunk of queue.untilDone()) {
-      const seen = chunk.cursor < cursor || (chunk.cursor === cursor && chunk.text !== '');
-      if (seen) continue; // sent again after a reconnect
-      cursor = chunk.cursor;
-      yield chunk;
-    }
+    yield* queue.untilDone();
   } finally {
     source.close();
   }

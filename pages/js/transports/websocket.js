@@ -8,6 +8,9 @@ import { Queue } from '../queue.js';
 
 export const stopsInBand = true;
 
+const TRY_AGAIN_LATER = 1013; // of the IANA registry of close codes
+const LATER_MS = 1000;
+
 export async function* stream(url, { cursor = 0, signal, stop } = {}) {
   const queue = new Queue(signal);
   const socket = new WebSocket(at(url, cursor).replace(/^http/, 'ws'));
@@ -15,7 +18,9 @@ export async function* stream(url, { cursor = 0, signal, stop } = {}) {
   const askToStop = () => opened.then(() => socket.send('{"stop":true}'));
 
   socket.addEventListener('message', (event) => queue.push(parse(event.data)));
-  socket.addEventListener('close', () => queue.fail(new Failure('stream_cut')));
+  socket.addEventListener('close', ({ code, reason }) => {
+    queue.fail(code === TRY_AGAIN_LATER ? new Failure('busy', reason, LATER_MS) : new Failure('stream_cut'));
+  });
   if (stop?.aborted) askToStop();
   stop?.addEventListener('abort', askToStop);
   try {
