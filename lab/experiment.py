@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from clients.chunk import Refused, StreamError
 from lab.environment import environment
 from lab.limits import Failure
-from lab.report import attacks, security
+from lab.report import attacks, faults, security
 from lab.report.headline import Document, runs
 from lab.report.matrix import matrix
 from lab.report.page import report
@@ -52,6 +52,7 @@ MEASURED = Shown(lambda found: verdicts(found["rows"]), table, lambda found, _fo
 SHOWN = {
     "overhead": MEASURED,
     "load": MEASURED,
+    "faults": Shown(lambda _found: [], faults.table, faults.report, faults.counted),
     "security": Shown(claims.of_document, matrix, security.report, attacks.counted),
 }
 """By experiment."""
