@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check transcripts screenshot figures security clean
+.PHONY: help run test check transcripts screenshot figures security reliability clean
 
 help:
 	@echo "make run [PORT=8000]   start the server and open its page"
@@ -14,6 +14,7 @@ help:
 	@echo "make screenshot        take the README's pictures of the page anew"
 	@echo "make figures           measure what docs/figures.md shows anew; leave the machine alone meanwhile"
 	@echo "make security          run all attacks and write what docs/security.md shows anew, with the report"
+	@echo "make reliability       try all faults, and a crowd that is cut, and write what docs/reliability.md shows anew"
 
 # Ctrl-C is the ordinary way to end the server, so its exit code 130 is no failure here.
 run: $(VENV)/run
@@ -43,6 +44,11 @@ security: $(VENV)/test
 	@$(BIN)/python -m tests.system
 	$(BIN)/python -m lab security --out docs/security
 	$(BIN)/python -m tests.defences
+
+reliability: $(VENV)/test
+	$(BIN)/python -m lab faults --out docs/reliability/faults
+	$(BIN)/python -m lab soak --out docs/reliability/soak
+	$(BIN)/python -m tests.reliability
 
 clean:
 	rm -rf $(VENV)

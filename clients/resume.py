@@ -51,10 +51,17 @@ def resuming(client: Client, tell: Callable[[Trouble], None] = lambda _: None) -
 
 
 def pause(cuts: int) -> float:
-    """Seconds to wait after so many cuts: anywhere from 0 to a bound that doubles ("full jitter").
+    """Seconds to wait after so many cuts: anywhere between the bounds ("full jitter").
 
-    Readers that were all cut by the same fault would otherwise all come back in the same instant. From the third on it
-    is never less than half a second, so nobody sends more than two requests in the half second after a cut.
+    Readers that were all cut by the same fault would otherwise all come back in the same instant.
     """
-    least = 0 if cuts < 3 else FIRST_PAUSE
-    return random.uniform(least, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(cuts - 1, 10)))  # noqa: S311 - not a secret
+    return random.uniform(*bounds(cuts))  # noqa: S311 - not a secret
+
+
+def bounds(cuts: int) -> tuple[float, float]:
+    """Seconds to wait after so many cuts, at least and at most. The upper bound doubles.
+
+    From the third on it is never less than half a second, so nobody sends more than two requests in the half second
+    after a cut.
+    """
+    return 0 if cuts < 3 else FIRST_PAUSE, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(cuts - 1, 10))

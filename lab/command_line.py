@@ -17,11 +17,14 @@ from rich.console import Console
 
 from lab import compare, load, overhead
 from lab.experiment import carry_out, failed
+from lab.faults import experiment as faults
+from lab.faults.kinds import FAULTS
 from lab.relay import command as relay
 from lab.result import BadResult, read
 from lab.security import experiment as security
 from lab.security.gallery import show as gallery
 from lab.security.probes import PROBES
+from lab.soak import experiment as soak
 from server.defences import DEFENCES
 from server.sources.typewriter import UNITS
 from server.transports import TRANSPORTS
@@ -50,6 +53,16 @@ def _security(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int
     parameters = _parameters(parser, security.Parameters(), given)
     measure = partial(security.security, parameters, given.out)
     return carry_out("security", _command(), parameters, measure, given.out)
+
+
+def _faults(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    parameters = _parameters(parser, faults.Parameters(), given)
+    return carry_out("faults", _command(), parameters, partial(faults.faults, parameters), given.out)
+
+
+def _soak(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    parameters = _parameters(parser, soak.Parameters(), given)
+    return carry_out("soak", _command(), parameters, partial(soak.soak, parameters), given.out)
 
 
 def _relay(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
@@ -128,18 +141,34 @@ def command_line() -> argparse.ArgumentParser:
 
     attacks = kinds.add_parser("security", help="attacks on every transport, with each defence taken away and in place")
     attacks.set_defaults(act=_security)
-    for flag, names, meaning in (
-        ("--probe", PROBES, "attacks to try"),
-        ("--transport", TRANSPORTS, "transports to try them on"),
-        ("--defence", DEFENCES, "defences to judge"),
-    ):
-        attacks.add_argument(
-            flag, type=_one_of(names), nargs="+", metavar="X", help=f"{meaning}: {', '.join(names)} (default: all)"
-        )
+    _add_some(attacks, "--probe", PROBES, "attacks to try")
+    _add_some(attacks, "--transport", TRANSPORTS, "transports to try them on")
+    _add_some(attacks, "--defence", DEFENCES, "defences to judge")
     attacks.add_argument(
         "--show", action="store_true", help="serve them to be played in a browser, side by side, for 15 minutes"
     )
     _add_out(attacks)
+
+    broken = kinds.add_parser(
+        "faults", help="every fault of a network on every transport, and what became of each token"
+    )
+    broken.set_defaults(act=_faults)
+    _add_some(broken, "--fault", FAULTS, "faults to try")
+    _add_some(broken, "--transport", TRANSPORTS, "transports to try them on")
+    _add(broken, faults.Parameters(), "--token-ms", float, "milliseconds between tokens")
+    _add_out(broken)
+
+    long = kinds.add_parser(
+        "soak", help="many readers, cut off at random for minutes: is anything lost, or left behind?"
+    )
+    long.set_defaults(act=_soak)
+    _add(long, soak.Parameters(), "--readers", int, "how many, each with one answer after the other")
+    _add(long, soak.Parameters(), "--minutes", float, "how long answers are begun; the last ones are read to their end")
+    _add(long, soak.Parameters(), "--token-ms", float, "milliseconds between tokens, and between two polls")
+    _add(long, soak.Parameters(), "--cut-every", int, "bytes down each of two relays between cuts, on average")
+    _add_some(long, "--transport", TRANSPORTS, "transports to read over, in turn")
+    _add(long, soak.Parameters(), "--seed", int, "of the texts, and of who leaves when")
+    _add_out(long)
 
     for experiment, default in ((alone, overhead.Parameters()), (crowd, load.Parameters())):
         _add(experiment, default, "--transports", _one_of(TRANSPORTS), "which of them to measure", many=True)
@@ -160,6 +189,13 @@ def command_line() -> argparse.ArgumentParser:
 
 def _add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="default: %(default)s")
+
+
+def _add_some(parser: argparse.ArgumentParser, flag: str, names: Collection[str], meaning: str) -> None:
+    """A flag that chooses some of these names."""
+    parser.add_argument(
+        flag, type=_one_of(names), nargs="+", metavar="X", help=f"{meaning}: {', '.join(names)} (default: all)"
+    )
 
 
 def _shown(value: Any) -> str:

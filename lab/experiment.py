@@ -20,17 +20,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from clients.chunk import Refused, StreamError
 from lab.environment import environment
 from lab.limits import Failure
-from lab.report import attacks, faults, security
+from lab.report import attacks, faults, security, soak
 from lab.report.headline import Document, runs
 from lab.report.matrix import matrix
 from lab.report.page import report
 from lab.report.table import table
 from lab.result import FILE, Row, document, replace_by, write
 from lab.security import claims
+from lab.soak import verdict
 from lab.verdicts import verdicts
 
 Keep = Callable[[Row], None]
-"""What a row goes to, or an observation: a fact with an `id`, which is no row."""
+"""What a row goes to; or what is no row: an observation, a fact with an `id`, and a sample, taken `at_s`."""
 Measure = Callable[[Keep, Progress], Awaitable[None]]
 
 REPORT = "report.html"
@@ -46,13 +47,16 @@ class Shown(NamedTuple):
     """Its HTML; files that rows name are in that folder."""
     counted: Callable[[Document], str]
     """How much was measured, in words."""
+    wrong: Callable[[Document], str | None] = lambda _found: None
+    """What is not as it must be, in a sentence: the experiment has failed then, however complete it is."""
 
 
 MEASURED = Shown(lambda found: verdicts(found["rows"]), table, lambda found, _folder: report(found), runs)
 SHOWN = {
     "overhead": MEASURED,
     "load": MEASURED,
-    "faults": Shown(lambda _found: [], faults.table, faults.report, faults.counted),
+    "faults": Shown(lambda _found: [], faults.table, faults.report, faults.counted, faults.wrong),
+    "soak": Shown(lambda _found: [], soak.table, soak.report, soak.counted, verdict.wrong),
     "security": Shown(claims.of_document, matrix, security.report, attacks.counted),
 }
 """By experiment."""
@@ -90,6 +94,8 @@ def carry_out(name: str, command: str, parameters: Any, measure: Measure, out: P
             1,
             f"The system refused: {error.strerror or error}. That was after {shown.counted(found)}.",
         )
+    if sentence := shown.wrong(found):
+        code, found["note"] = code or 1, " ".join(filter(None, (found["note"], sentence)))
     found["verdicts"] = shown.verdicts(found)
     with _undisturbed():
         published = _publish(found, shown, out)
@@ -136,7 +142,7 @@ def _keep(found: Document, row: Row, out: Path) -> None:
     try:
         if not _anything(found):
             _set_aside(out)
-        found.setdefault("observations" if "id" in row else "rows", []).append(row)
+        found.setdefault(_kind(row), []).append(row)
         write(out, found)
     except OSError as error:
         raise Unwritable(
@@ -144,9 +150,14 @@ def _keep(found: Document, row: Row, out: Path) -> None:
         ) from None
 
 
+def _kind(row: Row) -> str:
+    """The key of the document under which it is kept."""
+    return "observations" if "id" in row else "samples" if "at_s" in row else "rows"
+
+
 def _anything(found: Document) -> bool:
     """Whether something came of it so far."""
-    return bool(found["rows"] or found.get("observations"))
+    return any(found.get(kind) for kind in ("rows", "observations", "samples"))
 
 
 def _set_aside(out: Path) -> None:

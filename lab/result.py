@@ -47,7 +47,19 @@ OBSERVATION: Kinds = {
     **dict.fromkeys(("library", "version"), (str, NoneType)),
     "holds": (bool, NoneType),
 }
-"""What an observation of that experiment holds."""
+"""What an observation holds."""
+
+SAMPLE: Kinds = {
+    **dict.fromkeys(("at_s", "memory_bytes"), (int, float)),
+    **dict.fromkeys(
+        ("tasks", "sockets", "open_files", "reader_sockets", "relayed", "readers", "typing", "answers"), (int,)
+    ),
+    **dict.fromkeys(("cuts", "cpu_s"), (dict,)),
+}
+"""What a sample of a soak holds."""
+
+BESIDES = {"observations": "observation", "samples": "sample"}
+"""What some documents have beside their rows."""
 
 
 class BadResult(Exception):
@@ -144,21 +156,26 @@ def _problem(found: Any) -> str | None:
     for key, empty in document("", "", {}, {}).items():
         if key not in found or (isinstance(empty, (list, dict)) and not isinstance(found[key], type(empty))):
             return f"is damaged: its `{key}` is missing or not what it should be. Measure again."
-    if not isinstance(found.get("observations", []), list):
-        return "is damaged: its `observations` are not what they should be. Measure again."
-    for kind, entries in (("row", found["rows"]), ("observation", found.get("observations", []))):
-        for number, entry in enumerate(entries, 1):
+    for name in BESIDES:
+        if not isinstance(found.get(name, []), list):
+            return f"is damaged: its `{name}` are not what they should be. Measure again."
+    for name, kind in ({"rows": "row"} | BESIDES).items():
+        for number, entry in enumerate(found.get(name, []), 1):
             if damage := _damage(entry, f"{kind} {number}", *_form(entry, kind, found["experiment"])):
                 return f"is damaged: {damage}. Measure again."
     return None
 
 
 def _form(entry: Any, kind: str, experiment: Any) -> tuple[set[str], Kinds]:
-    """Which keys an observation, an attack, an injected fault and a run must have, and what they hold."""
+    """Which keys an observation, a sample, an attack, an injected fault and a run must have, and what they hold."""
     if kind == "observation":
         return {"id", "says"}, OBSERVATION
+    if kind == "sample":
+        return set(SAMPLE), SAMPLE
     if experiment == "security":
         return {"probe", "transport", "defence", "off", "on"}, ATTACK
+    if experiment == "soak":
+        return {"transport"}, KINDS
     if isinstance(entry, dict) and "fault" in entry:
         return {"transport"}, KINDS
     return {part.name for part in fields(Key)}, KINDS

@@ -1,7 +1,7 @@
 """Takes the README's pictures of the real page: `make screenshot`.
 
 The one thing to notice: the lanes are taken in the middle of an answer, when the transports differ, and the figures at
-its end, when they are final.
+its end, when they are final. The cables are cut in an answer of their own, and taken when all streams are back.
 """
 
 import asyncio
@@ -13,12 +13,13 @@ from playwright.async_api import ViewportSize, async_playwright, expect
 from server.app import serving
 from server.settings import Settings
 from server.site import LANGUAGES
+from server.transports import TRANSPORTS
 from tests.system import find
 
 DOCS = Path(__file__).parent.parent / "docs"
 SIZE: ViewportSize = {"width": 1280, "height": 720}
-HALF_WAY = 40
-"""Characters on the WebSocket lane when the picture is taken."""
+CUT_AT, HALF_WAY = 15, 40
+"""Characters on the WebSocket lane when its cable is cut, and when the other picture is taken."""
 
 
 async def main() -> None:
@@ -35,6 +36,13 @@ async def main() -> None:
             await expect(page.locator("[data-figures=done]")).to_be_attached(timeout=30_000)
             await page.locator("[data-jump='.evidence']").first.click()
             await page.screenshot(path=DOCS / f"figures.{language}.png")
+            await page.goto(f"{url}/?lang={language}&token_ms=60")
+            await page.click("[data-action=start]")
+            await expect(typed).to_have_text(re.compile(f".{{{CUT_AT},}}"), timeout=30_000)
+            await page.select_option("[name=cut_s]", "1")
+            await page.click("[data-action=cut]")
+            await expect(page.locator("[data-cable=back]")).to_have_count(len(TRANSPORTS) - 1, timeout=30_000)
+            await page.screenshot(path=DOCS / f"cut.{language}.png")
             await page.close()
         await browser.close()
 

@@ -3,12 +3,15 @@
 import re
 import shlex
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from clients import CLIENTS
 from lab.command_line import command_line
+from lab.experiment import SHOWN
+from lab.faults.kinds import FAULTS
 from lab.report.charts import chart_svg
 from lab.report.series import series
 from lab.result import read
@@ -16,7 +19,7 @@ from lab.security.experiment import Parameters, plan
 from server.order import FIELDS
 from server.sources.presets import PRESETS
 from server.transports import TRANSPORTS
-from tests import defences, figures
+from tests import defences, figures, reliability
 from tests.transcripts import BLOCK, WIRE, transcript
 
 ROOT = Path(__file__).parent.parent
@@ -143,6 +146,21 @@ def test_the_security_page_is_made_from_a_committed_result_of_every_attack() -> 
     tried = {(row["probe"], row["transport"], row["defence"]) for row in document["rows"]}
     assert tried == set(plan(Parameters()))
     assert "could not run" not in {row[run] for row in document["rows"] for run in ("off", "on")}
+
+
+def test_the_reliability_page_is_made_from_committed_results_of_all_faults_and_of_a_crowd() -> None:
+    documents = {name: read(folder) for name, folder in reliability.RESULTS.items()}
+    text = reliability.PAGE.read_text(encoding="utf-8")
+    assert reliability.page(text, documents) == text, "run: python -m tests.reliability"
+    for name, document in documents.items():
+        assert document["complete"]
+        assert document["environment"]["dirty"] is False
+        assert SHOWN[name].wrong(document) is None
+    tried = {(row["fault"], row["transport"]) for row in documents["faults"]["rows"]}
+    assert tried == set(product(FAULTS, TRANSPORTS))
+    assert {row["transport"] for row in documents["soak"]["rows"]} == set(TRANSPORTS)
+    assert documents["soak"]["parameters"]["readers"] >= 2000
+    assert documents["soak"]["parameters"]["minutes"] >= 2
 
 
 def test_every_command_of_the_lab_in_the_documentation_is_one() -> None:

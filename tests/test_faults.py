@@ -12,7 +12,7 @@ from clients.chunk import Chunk
 from lab.experiment import carry_out
 from lab.faults.experiment import Parameters, Seen, faults, told
 from lab.faults.kinds import FAULTS
-from lab.report.faults import headlines, report, table
+from lab.report.faults import ABSENT, BROKEN, WHOLE, headlines, report, sign, table, wrong
 from lab.result import Row, document, read
 from server.transports import TRANSPORTS
 
@@ -52,6 +52,23 @@ def test_the_headline_counts_and_never_hides_who_did_not_say() -> None:
     ]
 
 
+def test_who_lost_something_and_did_not_say_so_is_what_is_wrong() -> None:
+    said = row(transport="iframe", ok=0, says="It is gone.")
+    assert wrong(found([row(), said])) is None
+    assert (
+        wrong(found([row(), said, row(transport="polling", ok=0)])) == "Not whole, and it was not said: cut on polling."
+    )
+
+
+def test_a_fault_that_found_nothing_to_strike_is_no_success() -> None:
+    assert [sign(row(struck=struck, ok=ok)) for struck, ok in ((True, 1), (False, 1), (True, 0), (False, 0))] == [
+        WHOLE,
+        ABSENT,
+        BROKEN,
+        BROKEN,
+    ]
+
+
 def test_terminal_and_page_show_every_cell_and_run_nothing_of_it() -> None:
     hostile = "<script>alert(1)</script>\x1b[2J"
     made = found([row(), row(transport="iframe", ok=0, lost_end=1, lost=1, says=hostile), row(fault=hostile)])
@@ -88,6 +105,6 @@ def test_nothing_is_lost_or_doubled_on_any_transport_and_all_is_kept(tmp_path: P
     rows = read(tmp_path)["rows"]
     assert len(rows) == 5 * len(TRANSPORTS)
     assert [each for each in rows if each["ok"] != each["tokens"] or each["ended"] != "finished"] == []
-    struck = [each for each in rows if each["fault"] in ("cut", "reset")]
-    assert all(each["requests"] > 1 for each in struck)
+    assert {each["fault"] for each in rows if not each["struck"]} <= {"lost response"}
+    assert all(each["requests"] > 1 for each in rows if each["fault"] in ("cut", "reset"))
     assert "</html>" in (tmp_path / "report.html").read_text(encoding="utf-8")

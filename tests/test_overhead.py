@@ -81,8 +81,9 @@ async def test_tls_costs_its_handshake_and_a_record_around_every_write(
     plain = await measure(subject, variant, PLAIN, TEXT)
     assert encrypted.url.startswith("https://")
     row = await measure(encrypted, variant, replace(PLAIN, tls=True), TEXT)
-    assert row["bytes_down"] - plain["bytes_down"] > 500  # the certificate alone
-    assert row["bytes_up"] > plain["bytes_up"]
+    share = row["requests"] / plain["requests"]  # of a poller, no two readings have as many
+    assert row["bytes_down"] - plain["bytes_down"] * share > 500  # the certificate alone
+    assert row["bytes_up"] > plain["bytes_up"] * share
 
 
 @sharing

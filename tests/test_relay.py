@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import re
 import signal
 import subprocess
@@ -69,6 +70,8 @@ def test_without_faults_nothing_is_wrong() -> None:
     [
         ({"cut_after": -1}, "cut_after"),
         ({"cut_after": 1.5}, "cut_after"),
+        ({"cut_every": 0}, "cut_every"),
+        ({"cut_every": True}, "cut_every"),
         ({"cut": "gently"}, "cut"),
         ({"cut": ["fin"]}, "cut"),
         ({"split": 1}, "split"),
@@ -159,6 +162,10 @@ def joined(steps: list[Step]) -> bytes:
     return b"".join(step for step in steps if isinstance(step, bytes))
 
 
+def dice(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - the same cuts each time
+
+
 some_faults = st.builds(
     Faults,
     cut_after=st.none() | st.integers(0, 300),
@@ -218,6 +225,55 @@ def test_the_cut_counts_over_all_connections_and_comes_once() -> None:
     one.feed(b"abc", 0)
     assert run(one)[0] == [b"a", Cut(RST)]
     assert cable.counts.cuts == 2
+
+
+def test_cuts_come_again_and_again_at_random_and_after_the_same_dice_in_the_same_places() -> None:
+    wrong, between = Faults(cut_every=50, cut=RST), list[int]()
+    first, again = (Cable(wrong, dice(7)) for _ in range(2))
+    for cable in (first, again):
+        for _ in range(2000):
+            way = Down(cable)
+            way.feed(b"\x01" * 1000, 0)
+            steps = run(way)[0]
+            assert steps[-1] == Cut(RST)
+            between.append(len(joined(steps)))
+    assert between[:2000] == between[2000:]
+    assert len(set(between)) > 100
+    assert sum(between) / len(between) == pytest.approx(50, rel=0.1)
+    assert first.counts.cuts == 2000
+
+
+@given(st.lists(st.binary(max_size=100), max_size=50), st.integers(1, 300), st.integers())
+def test_random_cuts_count_over_all_connections_and_lose_only_what_follows_them(
+    data: list[bytes], every: int, seed: int
+) -> None:
+    cable = Cable(Faults(cut_every=every), dice(seed))
+    ways = [Down(cable), Down(cable)]
+    cuts = passed = 0
+    for turn, piece in enumerate(data):
+        at = turn % len(ways)
+        ways[at].feed(piece, 0)
+        steps = run(ways[at])[0]
+        assert piece.startswith(joined(steps))
+        passed += len(joined(steps))
+        if Cut(FIN) in steps:
+            cuts, ways[at] = cuts + 1, Down(cable)
+        else:
+            assert joined(steps) == piece
+    assert (cable.counts.cuts, cable.counts.bytes_down) == (cuts, passed)
+
+
+def test_the_first_of_many_cuts_can_be_put_in_its_place() -> None:
+    cable = Cable(Faults(cut_after=3, cut_every=1), dice(7))
+    cut, next_one = Down(cable), Down(cable)
+    cut.feed(b"\x01\x02\x03\x04", 0)
+    assert run(cut)[0] == [b"\x01\x02\x03", Cut(FIN)]
+    next_one.feed(b"\x01" * 100, 0)
+    assert run(next_one)[0][-1] == Cut(FIN)
+    cable.set(Faults())
+    last = Down(cable)
+    last.feed(b"\x01" * 100, 0)
+    assert run(last)[0] == [b"\x01" * 100]
 
 
 def test_bytes_are_held_until_there_are_enough() -> None:

@@ -83,7 +83,8 @@ async def _row(subject: Subject, fault: str, transport: str, parameters: Paramet
         over = await _suffer(FAULTS[fault], relay, reading, answer, seen)
         tokens = [entry["text"] for entry in (await _asked(answer / "timeline"))["entries"]]
         struck = FAULTS[fault].struck(relay.counts)
-    return {"fault": fault, "transport": transport, "run": 1, "struck": struck} | told(tokens, seen, over)
+    row = {"fault": fault, "transport": transport, "run": 1, "struck": struck, "bytes_down": relay.counts.bytes_down}
+    return row | told(tokens, seen, over)
 
 
 async def _suffer(

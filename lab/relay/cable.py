@@ -4,6 +4,7 @@ The one thing to notice: what a direction of a connection has to do comes out as
 be, and decides those that depend on more than one connection.
 """
 
+import random
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -62,15 +63,16 @@ class Counts:
 class Cable:
     """What all connections share: the faults, and what has gone down since they were set."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, dice: random.Random | None = None) -> None:
         self.counts = Counts()
+        self._dice = dice or random.Random()  # noqa: S311 - not a secret
         self.set(faults)
 
     def set(self, faults: Faults) -> None:
         """From now on it is these; counting begins anew."""
         self.faults = faults
-        self._until_cut = faults.cut_after
-        """Bytes down that are left before the cut; None when none is to come, or none any more."""
+        self._until_cut = self._distance() if faults.cut_after is None else faults.cut_after
+        """Bytes down that are left before the next cut; None when none is to come, or none any more."""
         self._free_at = 0.0
         """When a slow cable has carried what it was given."""
 
@@ -96,7 +98,12 @@ class Cable:
         """The cut, if the byte that has just gone down was the last one before it."""
         return self._sever() if self._until_cut == 0 else None
 
+    def _distance(self) -> int | None:
+        """Bytes to the next cut, drawn anew each time. Whatever was cut before, any byte is as likely as any other."""
+        every = self.faults.cut_every
+        return None if every is None else max(1, round(self._dice.expovariate(1 / every)))
+
     def _sever(self) -> Cut:
-        self._until_cut = None
+        self._until_cut = self._distance()
         self.counts.cuts += 1
         return Cut(self.faults.cut)

@@ -15,8 +15,8 @@ MOST_BYTES = 2**40
 MOST_COUNT = 10**9
 
 
-def _switch(default: Any, meaning: str, most: float = 0) -> Any:
-    return field(default=default, metadata={"help": meaning, "most": most})
+def _switch(default: Any, meaning: str, most: float = 0, least: float = 0) -> Any:
+    return field(default=default, metadata={"help": meaning, "most": most, "least": least})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,9 @@ class Faults:
 
     cut_after: int | None = _switch(
         None, "bytes down after which the connection that carries the last of them is cut, once", MOST_BYTES
+    )
+    cut_every: int | None = _switch(
+        None, "cut again and again, at random: after so many bytes down on average, each as likely", MOST_BYTES, 1
     )
     cut: str = _switch(FIN, "how it is cut: fin (in order) or rst (reset)")
     split: bool = _switch(False, "send down single bytes, each written by itself")
@@ -53,7 +56,7 @@ class Faults:
                 if not isinstance(value, bool):
                     raise ValueError(f"{each.name} must be true or false, not {_shown(value)}.")
             elif value is not None or each.default is not None:
-                _check_number(each.name, value, each.metadata["most"], each.name in FRACTIONS)
+                _check_number(each.name, value, each.metadata, each.name in FRACTIONS)
 
     @property
     def holds(self) -> bool:
@@ -73,11 +76,11 @@ def faults(given: Mapping[str, Any]) -> Faults:
     return Faults(**given)
 
 
-def _check_number(name: str, value: Any, most: float, fraction: bool) -> None:
-    kinds = int | float if fraction else int
-    if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value <= most:
+def _check_number(name: str, value: Any, limits: Mapping[str, Any], fraction: bool) -> None:
+    kinds, least, most = int | float if fraction else int, limits["least"], limits["most"]
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
         kind = "a number" if fraction else "a whole number"
-        raise ValueError(f"{name} must be {kind} from 0 to {most}, not {_shown(value)}.")
+        raise ValueError(f"{name} must be {kind} from {least} to {most}, not {_shown(value)}.")
 
 
 def _shown(value: Any) -> str:

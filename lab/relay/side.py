@@ -8,6 +8,7 @@ import asyncio
 import socket
 import struct
 import time
+from contextlib import suppress
 from typing import Protocol
 
 from lab.relay.cable import Again, Cut, End, Wait
@@ -136,8 +137,7 @@ class Side(asyncio.Protocol):
 
     def finish(self) -> None:
         """Send FIN; with that in both directions, it is over."""
-        if self._transport and not self._transport.is_closing():
-            self._transport.write_eof()
+        self._say_end()
         if self._way.ended:
             self.drop()
             self.other.drop()
@@ -150,8 +150,14 @@ class Side(asyncio.Protocol):
             if self._ended_in:
                 self._transport.close()
             else:
-                self._transport.write_eof()
+                self._say_end()
                 self._transport.resume_reading()
+
+    def _say_end(self) -> None:
+        """Send FIN; to nobody, if a reset has come that could not be heard yet."""
+        if self._transport and not self._transport.is_closing():
+            with suppress(OSError):
+                self._transport.write_eof()
 
     def reset(self) -> None:
         """Send RST."""

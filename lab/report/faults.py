@@ -24,7 +24,8 @@ WHOLE, BROKEN, ABSENT = "✓", "✗", "–"
 LEGEND = {
     WHOLE: "every token came once, in order, and right; beside it, how soon after the fault the next one was there",
     BROKEN: "not so; beside it, what was lost or doubled",
-    ABSENT: "the fault found nothing to strike: a stream, for one, has no third response",
+    ABSENT: "the fault found nothing to strike: a stream has no third response, and `whole` nothing that could be cut "
+    "before the end",
 }
 """What the signs of a cell mean."""
 OUTCOMES = {WHOLE: "stopped", BROKEN: "succeeded", ABSENT: "not applicable"}
@@ -89,6 +90,14 @@ def headlines(document: Document) -> list[str]:
     if said:
         found.append(f"Of the others, {len(said) - len(silent)} said so, and {len(silent)} did not.")
     return found
+
+
+def wrong(document: Document) -> str | None:
+    """Where an answer came neither whole nor with a sentence that says so; None when there is no such reader."""
+    silent = [
+        f"{row['fault']} on {row['transport']}" for row in document["rows"] if not (is_whole(row) or row.get("says"))
+    ]
+    return f"Not whole, and it was not said: {', '.join(silent)}." if silent else None
 
 
 def counted(document: Document) -> str:
