@@ -46,8 +46,10 @@ security: $(VENV)/test
 	$(BIN)/python -m tests.defences
 
 reliability: $(VENV)/test
-	$(BIN)/python -m lab faults --out docs/reliability/faults
-	$(BIN)/python -m lab soak --out docs/reliability/soak
+	$(BIN)/python -m lab faults --out out/faults
+	$(BIN)/python -m lab soak --readers 2000 --minutes 2 --out out/soak
+	cp out/faults/result.json docs/reliability/faults.json
+	cp out/soak/result.json docs/reliability/soak.json
 	$(BIN)/python -m tests.reliability
 
 clean:

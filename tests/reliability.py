@@ -15,7 +15,7 @@ from tests.blocks import facts, table, written
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "reliability.md"
-RESULTS = {"faults": ROOT / "docs" / "reliability" / "faults", "soak": ROOT / "docs" / "reliability" / "soak"}
+RESULTS = {name: ROOT / "docs" / "reliability" / f"{name}.json" for name in ("faults", "soak")}
 
 
 def pauses() -> str:
@@ -70,7 +70,7 @@ def page(text: str, documents: dict[str, dict[str, Any]]) -> str:
 
 def main() -> None:
     """Write the page."""
-    documents = {name: read(folder) for name, folder in RESULTS.items()}
+    documents = {name: read(path) for name, path in RESULTS.items()}
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), documents), encoding="utf-8")
 
 

@@ -149,7 +149,7 @@ def test_the_security_page_is_made_from_a_committed_result_of_every_attack() -> 
 
 
 def test_the_reliability_page_is_made_from_committed_results_of_all_faults_and_of_a_crowd() -> None:
-    documents = {name: read(folder) for name, folder in reliability.RESULTS.items()}
+    documents = {name: read(path) for name, path in reliability.RESULTS.items()}
     text = reliability.PAGE.read_text(encoding="utf-8")
     assert reliability.page(text, documents) == text, "run: python -m tests.reliability"
     for name, document in documents.items():
