@@ -501,7 +501,9 @@ def test_ctrl_c_while_a_client_is_still_being_loaded_is_130_and_no_traceback(mod
             if line.rpartition("|")[2].strip() == module:
                 process.send_signal(signal.SIGINT)
                 break
-        assert finish(process)[0] == 130
+        code, _, _ = finish(process)
+    # Within an exec() of a library, CPython remembers the signal, and in the end dies of it: a shell calls both 130.
+    assert code in (130, -signal.SIGINT)
 
 
 @pytest.fixture(scope="module")

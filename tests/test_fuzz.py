@@ -20,6 +20,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from clients import CLIENTS
+from clients.resume import resuming
 from lab import subject
 from lab.subject import Subject
 from server.cables import NO_GOODBYE
@@ -161,10 +162,13 @@ async def test_somebody_who_is_gone_before_the_response_is_nobodys_fault(target:
 
 
 async def _read_on(http: aiohttp.ClientSession, server: str, over: asyncio.Event) -> list[str]:
-    """The texts that honest readers got, one over each transport at a time, for as long as the attack goes on."""
+    """The texts that honest readers got, one over each transport at a time, for as long as the attack goes on.
+
+    They come back: on a busy machine a poller may be away for longer than an idle connection is kept here.
+    """
     got: list[str] = []
     while not got or not over.is_set():
         links = await started(http, text=TEXT)
-        each = (partial(read, CLIENTS[name], server + links[name]) for name in TRANSPORTS)
+        each = (partial(read, resuming(CLIENTS[name]), server + links[name]) for name in TRANSPORTS)
         got += map(text, await asyncio.gather(*(reader() for reader in each)))
     return got

@@ -171,7 +171,7 @@ def arrivals(flow: Flow, tokens: int) -> list[float]:
 async def test_lag_is_what_a_packet_capture_sees_within_a_millisecond(subject: Subject, variant: Variant) -> None:
     """The client has a token after its packet, never before. Noise can only add, so the closest of some runs counts."""
     text, closest = text_of(40, "word"), float("inf")
-    for _ in range(5):
+    for _ in range(20):
         async with answering(subject.url, text=text, unit="word", first_token_ms=1000, token_ms=5) as links:
             async with capturing(int(subject.url.rpartition(":")[2])) as capture:
                 reading = await read(variant, links[variant.transport])
