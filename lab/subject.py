@@ -131,9 +131,14 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """Stop it in order; one that does not hear is ended the hard way."""
     if process.returncode is None:
         process.terminate()
+    await ended(process)
+
+
+async def ended(process: asyncio.subprocess.Process) -> None:
+    """Return once it has ended; one that does not end in time is killed."""
     try:
         async with asyncio.timeout(END_S):
-            await process.communicate()
+            await process.wait()
     except TimeoutError:
         process.kill()
-        await process.communicate()
+        await process.wait()

@@ -10,14 +10,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lab.limits import Failure
+from lab.subject import ROOT, ended
 
-ROOT = Path(__file__).parents[2]
 LONGEST_LINE = 2**20
-END_S = 5
 
 Command = dict[str, Any]
 
@@ -100,9 +98,4 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """It ends when nobody can give it orders any more; one that is too busy for that is killed."""
     assert process.stdin  # noqa: S101
     process.stdin.close()
-    try:
-        async with asyncio.timeout(END_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+    await ended(process)

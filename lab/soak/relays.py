@@ -10,18 +10,13 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 import psutil
 from yarl import URL
 
 from lab.limits import Failure
-from lab.subject import cpu_s
-
-ROOT = Path(__file__).parents[2]
-START_S = 30
-END_S = 5
+from lab.subject import ROOT, START_S, cpu_s, ended
 
 
 class RelayDied(Failure):
@@ -113,9 +108,4 @@ async def _end(process: Process) -> None:
     """Stop it in order; one that does not hear is killed."""
     if process.returncode is None:
         process.terminate()
-    try:
-        async with asyncio.timeout(END_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+    await ended(process)
