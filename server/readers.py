@@ -38,7 +38,7 @@ class Readers:
 
     def __init__(self, limit: int) -> None:
         self.count, self._limit = 0, limit
-        self._expected_until = 0.0
+        self._replied_at = -math.inf
         self._nobody = asyncio.Event()
         self._nobody.set()
 
@@ -58,11 +58,11 @@ class Readers:
 
     def expect_back(self) -> None:
         """Somebody got a reply that was not the end, and will ask again."""
-        self._expected_until = time.monotonic() + BETWEEN_S
+        self._replied_at = time.monotonic()
 
     async def gone(self) -> None:
         """Return once nobody is served, and nobody who will ask again is still expected."""
-        await asyncio.sleep(self._expected_until - time.monotonic())
+        await asyncio.sleep(self._replied_at + BETWEEN_S - time.monotonic())
         await self._nobody.wait()
 
 

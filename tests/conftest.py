@@ -10,6 +10,7 @@ import pytest
 
 from clients import CLIENTS
 from clients.chunk import Client
+from server import readers
 from server.app import serving
 from server.settings import Settings
 from server.tls import certificate
@@ -47,10 +48,11 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-async def server(settings: Settings) -> AsyncIterator[str]:
-    """The URL of a running server."""
+async def server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """The URL of a running server, which waits for no poller once a test is over."""
     async with serving(settings) as url:
         yield url
+        monkeypatch.setattr(readers, "BETWEEN_S", 0)
 
 
 @pytest.fixture
