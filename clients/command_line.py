@@ -86,7 +86,7 @@ async def run_race(server: str, fields: dict[str, Any]) -> int:
 
 def _tell(trouble: Trouble) -> None:
     """Say that the reader is back; or, when the first try to come back has failed, that it goes on trying."""
-    broke = f"The connection broke after {trouble.cursor} tokens;"
+    broke = f"The connection broke after {trouble.cursor} token{'s' * (trouble.cursor != 1)};"
     line_end = "\n" if sys.stderr.isatty() else ""  # in the middle of a typed line
     if trouble.back:
         print(f"{line_end}{broke} read on after {trouble.seconds:.1f} s.", file=sys.stderr)

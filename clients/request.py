@@ -48,6 +48,8 @@ def no_trust(url: URL, error: object) -> str:
 
 def broke(url: URL, error: BaseException) -> str:
     """What became of a connection; only the first line of what a library says, which may quote the other side."""
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):  # these quote their own innards
+        return f"The connection to {url.origin()} broke before the response was complete."
     reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
     return f"The connection to {url.origin()} broke: {reason[:LONGEST_SENTENCE].rstrip('.')}."
 

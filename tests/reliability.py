@@ -30,8 +30,8 @@ def pauses() -> str:
     return "\n\n".join(
         [
             table(("pause (s)", *map(str, range(1, ATTEMPTS))), rows),
-            f"So where nobody answers any more, a reader gives up after {average:.0f} s on average and {most:.0f} s at "
-            "most, and what its tries take.",
+            f"A reader to whom nobody answers any more gives up after all of these: {average:.0f} s on average, "
+            f"{most:.0f} s at most, not counting what the tries themselves take.",
         ]
     )
 

@@ -478,7 +478,7 @@ async def through_a_cut(name: str, how: str) -> tuple[int | None, str, str]:
 async def test_a_client_that_is_cut_off_types_on_and_says_so(name: str, how: str) -> None:
     code, out, err = await through_a_cut(name, how)
     assert (code, out) == (0, LONG + "\n")
-    said = re.findall(r"^The connection broke after (\d+) tokens; read on after \d+\.\d s\.$", err, re.MULTILINE)
+    said = re.findall(r"^The connection broke after (\d+) tokens?; read on after \d+\.\d s\.$", err, re.MULTILINE)
     assert len(said) == 1
     assert 0 <= int(said[0]) < len(LONG)
     assert f"\n{name}: finished, " in err

@@ -208,7 +208,7 @@ def test_whatever_is_left_behind_is_found(name: str, observed: str) -> None:
     assert not verdict.settled(HELD, after)
     observations = verdict.left_behind(HELD, [sample(tasks=9)], after)
     assert [one["id"] for one in observations if not one["holds"]] == [observed]
-    assert f"not so: {observed}" in str(verdict.wrong({"rows": [], "observations": observations}))
+    assert f": {observed} (" in str(verdict.wrong({"rows": [], "observations": observations}))
 
 
 def growing(each_s: float, each_answer: float) -> list[Row]:
@@ -249,8 +249,10 @@ def test_complaints_are_told_and_a_soak_without_cuts_shows_nothing() -> None:
     assert verdict.log({"server": "", "relay (fin)": "\n"})["holds"] is True
     found = verdict.log({"server": "Traceback\nValueError: 7\n"})
     assert (found["holds"], "ValueError: 7" in found["says"]) == (False, True)
-    assert verdict.cuts(sample())["holds"] is True
-    assert verdict.cuts(sample(cuts={"fin": 0, "rst": 5}))["holds"] is False
+    assert verdict.cuts(sample(), complete=True)["holds"] is True
+    none = sample(cuts={"fin": 0, "rst": 5})
+    assert verdict.cuts(none, complete=True)["holds"] is False
+    assert verdict.cuts(none, complete=False)["holds"] is None
 
 
 def test_cores_are_those_between_the_first_sample_and_the_last() -> None:
@@ -273,7 +275,7 @@ GOOD = verdict.left_behind(HELD, [], AFTER)
 def test_the_verdict_is_a_sentence_of_what_was_counted() -> None:
     rows = [tally(WHOLE) | {"cuts": 1200}, tally(WHOLE) | {"transport": "whole"}]
     assert headlines(found(rows, GOOD)) == [
-        "2 readers, 2 answers, 1,200 cuts in 2 min: nothing lost, nothing twice, nothing left behind."
+        "2 readers, 2 answers, cut off 1,200 times in 2 min: nothing lost, nothing twice, nothing left behind."
     ]
     bad = verdict.left_behind(HELD, [], AFTER | {"tasks": 2})
     worse = headlines(found([tally(WHOLE[1:]), tally([*WHOLE[:3], *WHOLE[2:]])], bad))

@@ -84,7 +84,7 @@ async def _row(subject: Subject, fault: str, transport: str, parameters: Paramet
         tokens = [entry["text"] for entry in (await _asked(answer / "timeline"))["entries"]]
         struck = FAULTS[fault].struck(relay.counts)
     row = {"fault": fault, "transport": transport, "run": 1, "struck": struck, "bytes_down": relay.counts.bytes_down}
-    return row | told(tokens, seen, over)
+    return row | told(tokens, seen, over if struck else None)
 
 
 async def _suffer(

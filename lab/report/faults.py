@@ -24,8 +24,8 @@ WHOLE, BROKEN, ABSENT = "✓", "✗", "–"
 LEGEND = {
     WHOLE: "every token came once, in order, and right; beside it, how soon after the fault the next one was there",
     BROKEN: "not so; beside it, what was lost or doubled",
-    ABSENT: "the fault found nothing to strike: a stream has no third response, and `whole` nothing that could be cut "
-    "before the end",
+    ABSENT: "the fault found nothing to strike: a stream has no third response, and of `whole` nothing was on its way "
+    "in that second",
 }
 """What the signs of a cell mean."""
 OUTCOMES = {WHOLE: "stopped", BROKEN: "succeeded", ABSENT: "not applicable"}
@@ -82,7 +82,7 @@ def headlines(document: Document) -> list[str]:
     if not rows:
         return ["Nothing was tried, so there is nothing to say."]
     whole, tokens = sum(map(is_whole, rows)), sum(row["tokens"] for row in rows)
-    kinds = len(lines(document))
+    kinds = len(lines(document).keys() - {"none"})
     faults = f"{kinds} fault{'s' * (kinds != 1)}"
     found = [f"{whole} of {len(rows)} answers came whole and once: {tokens:,} tokens, {faults}."]
     said = [row for row in rows if not is_whole(row)]

@@ -18,7 +18,7 @@ from lab.report.series import place, shown
 from lab.report.soak_charts import charts
 from lab.report.table import warning
 from lab.result import Row
-from lab.soak.verdict import LEFT, many, total, wrong
+from lab.soak.verdict import LEFT, MEMORY, many, total, wrong
 
 CHAPTERS = {
     "held": (
@@ -85,7 +85,8 @@ def headlines(document: Document) -> list[str]:
         return ["Nothing was read, so there is nothing to say."]
     minutes = document["parameters"].get("minutes")
     during = f" in {minutes:g} min" if minutes else ""
-    figures = ", ".join((readers(total(found, "readers")), counted(document), many(total(found, "cuts"), "cut")))
+    cut_off = f"cut off {many(total(found, 'cuts'), 'time')}"
+    figures = ", ".join((readers(total(found, "readers")), counted(document), cut_off))
     said = wrong(document)
     return [f"{figures}{during}: {', '.join(_verdict(document))}.", *([said] if said else [])]
 
@@ -104,6 +105,8 @@ def _verdict(document: Document) -> Iterator[str]:
     else:
         known = any(held.get(name) is False for name in LEFT)
         yield "something left behind" if known else "what was left behind was not looked at"
+    if MEMORY in held and held[MEMORY] is None:
+        yield "too short to judge the memory"
 
 
 def counted(document: Document) -> str:

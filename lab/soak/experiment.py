@@ -102,7 +102,7 @@ class Noted:
         yield verdict.memory(self.samples, parameters.warm_up_s, parameters.time_s)
         if self.written:
             yield verdict.log(self.written)
-        yield verdict.cuts(self.samples[-1])
+        yield verdict.cuts(self.samples[-1], complete=bool(self.after))
         yield verdict.cores([sample for sample in self.samples if sample["at_s"] <= parameters.time_s])
 
 

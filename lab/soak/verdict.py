@@ -95,10 +95,11 @@ def log(written: Mapping[str, str]) -> Observation:
     return {"id": LOG, "says": " ".join(said) or nobody, "holds": not lines}
 
 
-def cuts(last: Sample) -> Observation:
-    """How often connections were cut, and how. Without any cut a soak shows nothing."""
+def cuts(last: Sample, complete: bool) -> Observation:
+    """How often connections were cut, and how. Without any cut a soak shows nothing, if it was not stopped before."""
     said = [f"{count:,} with {cut.upper()}" for cut, count in last["cuts"].items()]
-    return {"id": CUTS, "says": f"Connections cut: {', '.join(said)}.", "holds": all(last["cuts"].values())}
+    says = f"Connections that the relays cut: {', '.join(said)}. Not all of them had a reader who noticed."
+    return {"id": CUTS, "says": says, "holds": all(last["cuts"].values()) or (False if complete else None)}
 
 
 def cores(samples: Sequence[Sample]) -> Observation:
@@ -114,7 +115,7 @@ def wrong(document: Mapping[str, Any]) -> str | None:
     rows: list[Row] = document["rows"]
     found = [said for name, count in COUNTS.items() if (said := _said(rows, name, count))]
     found += [
-        f"not so: {one['id']} ({one['says'].rstrip('.')})"
+        f"{one['id']} ({one['says'].rstrip('.')})"
         for one in document.get("observations", [])
         if one.get("holds") is False
     ]

@@ -4,12 +4,13 @@
 // Any connection says something more often than this: a stream every 15 seconds, a held question after 25.
 export const SILENCE_MS = 40_000;
 
-// What went wrong, as the name of a sentence in words/*.json; `detail` is the server's own sentence, and `retryMs`
-// how long it asks us to wait before we come back.
+// What went wrong, as the name of a sentence in words/*.json; `detail` is the server's own sentence, `retryMs` how long
+// it asks us to wait before we come back, and `status` its HTTP status, where there is one.
 export class Failure extends Error {
-  constructor(word, detail = '', retryMs = 0) {
+  constructor(word, detail = '', retryMs = 0, status = 0) {
     super(detail || word);
     this.word = word;
+    this.status = status;
     this.detail = detail;
     this.retryMs = retryMs;
   }
@@ -45,6 +46,6 @@ export async function reach(url, options = {}) {
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({})); // RFC 9457, unless a proxy answered
   const detail = problem.detail ?? problem.title ?? `HTTP ${response.status}`;
-  if (![429, 503].includes(response.status)) throw new Failure('refused', detail);
+  if (![429, 503].includes(response.status)) throw new Failure('refused', detail, 0, response.status);
   throw new Failure('busy', detail, 1000 * (Number.parseInt(response.headers.get('Retry-After'), 10) || 0));
 }

@@ -69,8 +69,14 @@ export class Lane {
 
   fail(failure) {
     this.state = 'failed';
-    this.note(failure instanceof Failure ? say(failure.word, { detail: failure.detail }) : String(failure));
+    this.note(failure instanceof Failure ? this.#why(failure) : String(failure));
     this.#mark();
+  }
+
+  // To who reads an answer, a server that is not there any more, or does not know it, means that it is gone.
+  #why({ word, status, detail }) {
+    const gone = word === 'server_unreachable' ? 'server_gone' : status === 404 && 'answer_gone';
+    return [say(gone || word, { detail }), this.text !== '' && say('not_whole')].filter(Boolean).join(' ');
   }
 
   note(sentence) {
@@ -180,7 +186,8 @@ export class Lane {
     if (sha256) {
       this.sha256 = sha256;
       this.intact = sha256 === chunk.sha256;
-      this.#show('seal', say(this.intact ? 'intact' : 'not_intact'));
+      const isPart = this.intact && chunk.done === 'failed'; // of what was to come: no reason for a seal
+      this.#show('seal', isPart ? '' : say(this.intact ? 'intact' : 'not_intact'));
       if (this.intact) this.cable.prove();
     }
     this.state = STATE_OF[chunk.done];

@@ -258,6 +258,8 @@ async def test_figures_that_broke_off_say_so(open_context: OpenContext, complain
         await process.wait()
         await settled(page)
     await expect(page.locator("[data-notes]")).to_contain_text(WORDS["en"]["note_lost"])
+    gone = f"{WORDS['en']['server_gone']} {WORDS['en']['not_whole']}"
+    await expect(page.locator("[data-note]", has_text=gone)).to_have_count(2)
     assert {figure["times_best"] for figure in (await table(page)).values()} == {None}
     assert all("ERR_" in complaint for complaint in complaints), complaints
     complaints.clear()  # Chromium itself logs every connection that fails

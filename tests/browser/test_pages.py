@@ -529,13 +529,44 @@ async def test_a_server_that_dies_is_named_in_every_lane(open_context: OpenConte
         while await page.locator(LIVE).count():  # each lane asks again, ever later, before it gives up
             await page.clock.fast_forward(15_000)
         assert await finished(page) == dict.fromkeys(TRANSPORTS, "failed")
-    notes = await page.locator("[data-note]").all_text_contents()
-    assert notes == [WORDS["en"]["server_unreachable"]] * len(TRANSPORTS)
+    gone, part = WORDS["en"]["server_gone"], WORDS["en"]["not_whole"]
+    notes = await of_each_lane(page, "lane => lane.querySelector('[data-note]').textContent")
+    assert notes == {name: gone if name == "whole" else f"{gone} {part}" for name in TRANSPORTS}
     await expect(page.locator("[data-status]")).to_have_text(WORDS["en"]["verdict_none"])
     await page.click("[data-action=start]")
     await expect(page.locator("[data-status]")).to_have_text(WORDS["en"]["server_unreachable"])
     assert all("ERR_" in complaint for complaint in complaints), complaints
     complaints.clear()  # Chromium itself logs every connection that fails
+
+
+async def test_a_server_that_was_started_anew_does_not_know_the_answer_any_more(
+    open_context: OpenContext, complaints: list[str]
+) -> None:
+    page = await (await open_context()).new_page()
+    async with server_process() as (url, process):
+        await page.goto(f"{url}/?token_ms=50")
+        await start(page)
+        await expect(page.locator("[data-state=typing]")).to_have_count(len(TRANSPORTS) - 1)
+        process.kill()
+        await process.wait()
+    async with server_process("--port", url.rpartition(":")[2]):
+        assert await finished(page) == dict.fromkeys(TRANSPORTS, "failed")
+    notes = await of_each_lane(page, "lane => lane.querySelector('[data-note]').textContent")
+    assert all(note.startswith(WORDS["en"]["answer_gone"]) for note in notes.values()), notes
+    complaints.clear()  # Chromium itself logs every connection that fails, and every 404
+
+
+async def test_what_a_server_that_is_stopped_leaves_behind_is_not_sealed(open_context: OpenContext) -> None:
+    page = await (await open_context()).new_page()
+    async with server_process() as (url, process):
+        await page.goto(f"{url}/?token_ms=100")
+        await start(page)
+        await expect(page.locator("[data-state=typing]")).to_have_count(len(TRANSPORTS) - 1)
+        process.terminate()
+        await process.wait()
+        assert await finished(page) == dict.fromkeys(TRANSPORTS, "failed")
+        await expect(page.locator("[data-seal]", has_text=re.compile("."))).to_have_count(0)
+        await page.goto("about:blank")
 
 
 async def test_an_event_source_that_is_cut_goes_on_where_it_was(open_page: OpenPage) -> None:
