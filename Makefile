@@ -22,7 +22,7 @@ run: $(VENV)/run
 
 test: check
 	@$(BIN)/python -m tests.system
-	$(BIN)/python -m pytest -n 6 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 check: $(VENV)/test
 	$(BIN)/ruff check .
