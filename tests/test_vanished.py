@@ -5,13 +5,14 @@ say, and it has to ask: by a chunk without text, by a ping, or by the kernel's p
 """
 
 import asyncio
+import ctypes
 import os
 import secrets
 import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from tests.system import skip
 from tests.test_contract import TEXT, eventually, read, readers, text
 from tests.test_slow import HANDSHAKE, connections
 
+CLONE_NEWNET = 0x40000000  # linux/sched.h
 OURS, THEIRS = "198.18.77.1", "198.18.77.2"  # RFC 2544: never routed anywhere
 
 READER = """
@@ -40,32 +42,52 @@ with socket.create_connection((host, int(port))) as reader:
 
 
 class Network:
-    """A network namespace, connected with this one by a cable."""
+    """Two network namespaces, connected by a cable. The machine's own network never changes: Chromium would notice,
+    and break off whatever it is loading in other tests.
+    """
 
     def __init__(self) -> None:
         word = secrets.token_hex(3)
-        self.name, self._near, self._far = f"pushlab-{word}", f"pln{word}", f"plf{word}"
+        self.near, self.name = f"pushlab-near-{word}", f"pushlab-far-{word}"
 
     def lay(self) -> None:
         """Make it. Raises CalledProcessError where that is not allowed."""
-        self._ip("netns", "add", self.name)
-        self._ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self.name)
-        self._ip("address", "add", f"{OURS}/30", "dev", self._near)
-        self._ip("link", "set", self._near, "up")
-        self._ip("-n", self.name, "address", "add", f"{THEIRS}/30", "dev", self._far)
-        self._ip("-n", self.name, "link", "set", self._far, "up")
+        for name in (self.near, self.name):
+            self._ip("netns", "add", name)
+        self._ip("-n", self.near, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", self.name)
+        for name, address in ((self.near, OURS), (self.name, THEIRS)):
+            self._ip("-n", name, "address", "add", f"{address}/30", "dev", "cable")
+            self._ip("-n", name, "link", "set", "cable", "up")
+        self._ip("-n", self.near, "link", "set", "lo", "up")  # over it we talk to ourselves
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Be at the near end of the cable while the block runs: sockets that are made then belong there (setns(2))."""
+        with Path("/proc/self/ns/net").open("rb") as home, Path("/run/netns", self.near).open("rb") as near:
+            _enter(near.fileno())
+            try:
+                yield
+            finally:
+                _enter(home.fileno())
 
     def pull(self) -> None:
         """Pull the cable out at the other end."""
-        self._ip("-n", self.name, "link", "set", self._far, "down")
+        self._ip("-n", self.name, "link", "set", "cable", "down")
 
     def remove(self) -> None:
         """Take it all away, whatever there is of it."""
-        subprocess.run(["ip", "netns", "delete", self.name], check=False, capture_output=True)  # noqa: S607
-        subprocess.run(["ip", "link", "delete", self._near], check=False, capture_output=True)  # noqa: S607
+        for name in (self.near, self.name):
+            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)  # noqa: S607
 
     def _ip(self, *arguments: str) -> None:
         subprocess.run(["ip", *arguments], check=True, capture_output=True)  # noqa: S607
+
+
+def _enter(namespace: int) -> None:
+    """Move this thread into a network namespace, given as a file descriptor. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 @pytest.fixture
@@ -79,7 +101,8 @@ def network() -> Iterator[Network]:
             made.lay()
         except subprocess.CalledProcessError as error:
             skip(f"No network namespace can be made here: {error.stderr.decode().strip()}. Run the tests as real root.")
-        yield made
+        with made.entered():
+            yield made
     finally:
         made.remove()
 
