@@ -1,22 +1,22 @@
 """An answer is an append-only log; a reader holds a cursor. Read this module first.
 
-The one thing to notice: the log knows nothing of its readers. There is no list of subscribers and no queue for each
-of them. A reader asks "what came after my cursor?", so a late reader, a slow reader and a reader that comes back
-after a cut are all the same case, and the cursor doubles as the acknowledgement.
+The one thing to notice: the log knows nothing of its readers. It says "there is news" to whoever listens, and keeps no
+queue for anybody. A reader asks "what came after my cursor?", so a late reader, a slow reader and a reader that comes
+back after a cut are all the same case, and the cursor doubles as the acknowledgement.
 """
 
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from array import array
+from collections.abc import AsyncGenerator, Callable
+from typing import NamedTuple
 
 READ_LIMIT = 16 * 1024
 """Characters that one read returns at most, so that a late reader of a long answer cannot ask for it all at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """What one read returns."""
 
     cursor: int
@@ -31,8 +31,7 @@ class Chunk:
     """With `done="failed"`: a sentence for a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the log: a token, or the end. Times are `time.monotonic()` seconds."""
 
     token: str
@@ -41,30 +40,49 @@ class Entry:
 
 
 class Answer:
-    """The log. `append` and `end` write it, `read`, `wait` and `follow` read it.
+    """The log. `append` and `end` write it, `read`, `wait` and `follow` read it, listeners hear of news.
 
     The end is an entry of its own, so a reader that is cut off just before the end still gets it later.
     """
 
+    __slots__ = ("__weakref__", "_end", "_listeners", "_sha256", "_times", "_tokens", "done", "error", "id", "started")
+
     def __init__(self, answer_id: str) -> None:
         self.id = answer_id
         self.started = time.monotonic()
-        self.entries: list[Entry] = []
         self.done: str | None = None
         self.error: str | None = None
-        self._digest = hashlib.sha256()
-        self._news = asyncio.Event()
-        self._ended = asyncio.Event()
+        # Columns and not a list of entries: what is touched for every token is kept small, and close together.
+        self._tokens: list[str] = []
+        self._times = array("d")  # of each entry, when it was due and when it was appended
+        self._sha256: str | None = None
+        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._end = asyncio.Event()
 
     @property
     def cursor(self) -> int:
         """The newest cursor: how many entries there are."""
-        return len(self.entries)
+        return len(self._tokens)
+
+    @property
+    def written(self) -> float:
+        """When the newest entry was appended, or the answer started (monotonic seconds)."""
+        return self._times[-1] if self._times else self.started
 
     @property
     def text(self) -> str:
         """Everything that has been written so far."""
-        return "".join(entry.token for entry in self.entries)
+        return "".join(self._tokens)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The whole log."""
+        return self.part(0, self.cursor)
+
+    def part(self, cursor: int, most: int) -> list[Entry]:
+        """The entries after `cursor`, so many at most."""
+        tokens, times = self._tokens[cursor : cursor + most], self._times[2 * cursor : 2 * (cursor + most)]
+        return list(map(Entry, tokens, times[::2], times[1::2]))
 
     def append(self, token: str, due: float | None = None) -> None:
         """Write a token that was due at `due` (monotonic seconds; now, when not given).
@@ -74,45 +92,65 @@ class Answer:
         """
         if self.done:
             raise RuntimeError(f"this answer has already {self.done}")
-        self._digest.update(token.encode())
-        for at in range(0, len(token), READ_LIMIT):
-            self._write(token[at : at + READ_LIMIT], due)
+        token.encode()
+        if 0 < len(token) <= READ_LIMIT:
+            self._write(token, due)
+        else:
+            for at in range(0, len(token), READ_LIMIT):
+                self._write(token[at : at + READ_LIMIT], due)
 
     def end(self, reason: str, error: str | None = None) -> None:
         """Write the end: `finished`, `stopped` or `failed`. Only the first end counts."""
         if self.done:
             return
         self.done, self.error = reason, error
+        self._sha256 = hashlib.sha256(self.text.encode()).hexdigest()
         self._write("", None)
-        self._ended.set()
+        self._end.set()
 
     def read(self, cursor: int) -> Chunk:
         """What came after `cursor`, READ_LIMIT characters at most. Never waits. Raises IndexError ahead of the log."""
-        if not 0 <= cursor <= self.cursor:
-            raise IndexError(f"cursor {cursor} is outside this answer, whose newest cursor is {self.cursor}")
+        newest = len(self._tokens)
+        if not 0 <= cursor <= newest:
+            raise IndexError(f"cursor {cursor} is outside this answer, whose newest cursor is {newest}")
+        if cursor == newest - 1 and not self.done:  # the newest token: what readers that keep up ask for
+            return Chunk(newest, self._tokens[cursor])
         tokens, room = [], READ_LIMIT
-        for entry in self.entries[cursor : cursor + READ_LIMIT]:
-            room -= len(entry.token)
+        for token in self._tokens[cursor : cursor + READ_LIMIT]:
+            room -= len(token)
             if room < 0:
                 break
-            tokens.append(entry.token)
+            tokens.append(token)
         cursor += len(tokens)
         if self.past_end(cursor):
-            return Chunk(cursor, "".join(tokens), self.done, self._digest.hexdigest(), self.error)
+            return Chunk(cursor, "".join(tokens), self.done, self._sha256, self.error)
         return Chunk(cursor, "".join(tokens))
 
     def past_end(self, cursor: int) -> bool:
         """Whether a reader at `cursor` has read the end, too, so that nothing can ever come after it."""
         return self.done is not None and cursor >= self.cursor
 
+    def add_listener(self, tell: Callable[[], None]) -> None:
+        """Call `tell` whenever an entry has been written. It must be quick, and not raise."""
+        self._listeners += (tell,)
+
+    def remove_listener(self, tell: Callable[[], None]) -> None:
+        """Call it no more."""
+        self._listeners = tuple(listener for listener in self._listeners if listener != tell)
+
     async def wait(self, cursor: int) -> None:
         """Return once `read(cursor)` has news (at once, past the end)."""
         while cursor >= self.cursor and not self.done:
-            await self._news.wait()
+            news = asyncio.Event()
+            self.add_listener(news.set)
+            try:
+                await news.wait()
+            finally:
+                self.remove_listener(news.set)
 
     async def wait_for_end(self) -> None:
         """Return once the end has been written; sleeps through every token before it."""
-        await self._ended.wait()
+        await self._end.wait()
 
     async def follow(self, cursor: int = 0) -> AsyncGenerator[Chunk, None]:
         """Every chunk from `cursor` to the end, as they come. A slow caller gets fewer and larger ones."""
@@ -124,7 +162,8 @@ class Answer:
 
     def _write(self, token: str, due: float | None) -> None:
         now = time.monotonic()
-        self.entries.append(Entry(token, now if due is None else due, now))
-        # One event wakes all who wait now; who comes later waits for the next token's event.
-        self._news.set()
-        self._news = asyncio.Event()
+        self._tokens.append(token)
+        self._times.append(now if due is None else due)
+        self._times.append(now)
+        for tell in self._listeners:
+            tell()

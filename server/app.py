@@ -13,6 +13,7 @@ from server.cables import CABLES, Cables
 from server.ledger import LEDGER, Ledger, Meter, watch
 from server.limits import LIMITS, Limits
 from server.listener import BACKLOG, listen
+from server.push import FANOUTS, Fanouts
 from server.readers import READERS, Readers
 from server.recording import Recorder
 from server.sessions import SESSIONS, Sessions, renew
@@ -30,6 +31,7 @@ def create_app(settings: Settings) -> web.Application:
     app[STORE] = Store(settings)
     app[LEDGER] = Ledger(Recorder(settings.max_recordings, settings.max_recorded_bytes))
     app[READERS] = Readers(settings.max_readers)
+    app[FANOUTS] = Fanouts(settings)
     app[CABLES] = Cables()
     app[LIMITS] = Limits(settings)
     app[SESSIONS] = Sessions(renews=not settings.token)
@@ -38,6 +40,7 @@ def create_app(settings: Settings) -> web.Application:
     app.on_response_prepare.append(renew)
     app.on_response_prepare.append(site.revalidate)
     app.on_response_prepare.append(views.say_where)
+    views.add_reading(app)
     site.add_routes(app)
     evidence.add_routes(app)
     cuts.add_routes(app)

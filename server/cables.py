@@ -8,8 +8,6 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -30,24 +28,33 @@ class Cable:
     """Monotonic seconds."""
 
 
+class Way:
+    """One request along a cable; as a block, it can be cut while the block runs."""
+
+    __slots__ = ("_cable", "_connection")
+
+    def __init__(self, cable: Cable, connection: web.RequestHandler) -> None:
+        self._cable, self._connection = cable, connection
+
+    async def __aenter__(self) -> None:
+        if time.monotonic() < self._cable.cut_until:
+            reset(self._connection)
+            await asyncio.get_running_loop().create_future()  # the lost connection cancels us in a moment
+        self._cable.connections.add(self._connection)
+
+    async def __aexit__(self, *_how: object) -> None:
+        self._cable.connections.discard(self._connection)
+
+
 class Cables:
     """All cables that are in use or cut. They are forgotten together with their answer."""
 
     def __init__(self) -> None:
         self._cables: WeakKeyDictionary[Answer, dict[str, Cable]] = WeakKeyDictionary()
 
-    @asynccontextmanager
-    async def along(self, request: web.Request, answer: Answer, transport: str) -> AsyncIterator[None]:
+    def along(self, request: web.Request, answer: Answer, transport: str) -> Way:
         """Let the request be cut while the block runs; one that comes while the cable is cut never gets so far."""
-        cable = self._cable(answer, transport)
-        if time.monotonic() < cable.cut_until:
-            reset(request.protocol)
-            await asyncio.get_running_loop().create_future()  # the lost connection cancels us in a moment
-        cable.connections.add(request.protocol)
-        try:
-            yield
-        finally:
-            cable.connections.discard(request.protocol)
+        return Way(self._cable(answer, transport), request.protocol)
 
     def cut(self, answer: Answer, transport: str, seconds: float) -> None:
         """Reset who reads `answer` over `transport` now, and whoever comes to do so in the next `seconds`."""
@@ -62,7 +69,12 @@ class Cables:
                 _reset_all(cable)
 
     def _cable(self, answer: Answer, transport: str) -> Cable:
-        return self._cables.setdefault(answer, {}).setdefault(transport, Cable())
+        cables = self._cables.get(answer)
+        if cables is None:
+            cables = self._cables[answer] = {}
+        if transport not in cables:
+            cables[transport] = Cable()
+        return cables[transport]
 
 
 def reset(connection: web.RequestHandler) -> None:

@@ -8,6 +8,7 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -73,7 +74,7 @@ def check_host(request: web.Request) -> None:
     DNS rebinding makes a stranger's name point here, and to the browser we then *are* that stranger's origin: Origin
     and Host agree with each other, and only the name itself gives it away. A number is no name that could be rebound.
     """
-    named = None if "@" in request.host else _address(f"//{request.host}").hostname
+    named = _named(request.headers.get("Host") or request.host)
     if named in (*LOOPBACK_NAMES, request.app[SETTINGS].host.lower()) and named:
         return
     called = request.transport.get_extra_info("sockname") if request.transport else None
@@ -128,7 +129,7 @@ def check_token(request: web.Request) -> None:
 
     A ticket is used up here, also where no token is needed: then it opens an answer of another session.
     """
-    if "ticket" in request.query:
+    if request.query_string and "ticket" in request.query:
         _check_ticket(request)
     elif request.app[SETTINGS].token and not (_is_open(request) or is_signed_in(request)):
         raise Refusal(
@@ -179,6 +180,12 @@ CHECKS: dict[str, Check] = {
     "token": check_token,
 }
 """By id of DEFENCES, in this order, before anything else is done."""
+
+
+@lru_cache(maxsize=256)
+def _named(host: str) -> str | None:
+    """The name in a Host header, without its port."""
+    return None if "@" in host else _address(f"//{host}").hostname
 
 
 def _address(url: str) -> SplitResult:

@@ -46,7 +46,7 @@ async def timeline(request: web.Request) -> web.Response:
     With `?cursor=N` those after it; a response holds the first MOST_ENTRIES of them, and says whether there are more.
     """
     answer, cursor = answer_of(request), cursor_of(request)
-    part = answer.entries[cursor : cursor + MOST_ENTRIES]
+    part = answer.part(cursor, MOST_ENTRIES)
     request.app[LIMITS].admit(request, len(part) / ENTRIES_PER_REQUEST)
     entries = [
         {"cursor": at, "text": entry.token, "due_ms": _ms(entry.due), "appended_ms": _ms(entry.appended)}
@@ -69,7 +69,7 @@ async def live(request: web.Request) -> web.StreamResponse:
     """
     answer = answer_of(request)
     watcher = Watcher(request.app[LEDGER], answer)
-    with request.app[READERS].one_more():
+    with request.app[READERS]:
         socket = await open_socket(request, "read the ledger once at /ledger")
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(_listen(request, socket, watcher))

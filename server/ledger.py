@@ -10,8 +10,9 @@ import logging
 import socket
 import struct
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from operator import add, sub
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -21,8 +22,8 @@ from aiohttp.abc import AbstractAccessLogger
 from server import access
 from server.answer import Answer, Chunk
 from server.limits import Bucket
-from server.recording import Exchange, Recorder, now_ms
-from server.tap import Tap
+from server.recording import Exchange, Recorder
+from server.tap import READ_BYTES, Tap
 
 MOST_ROWS = 1000
 """Rows of one answer; readers beyond share a row, or words made up by clients could fill the memory."""
@@ -38,6 +39,7 @@ class Counters(NamedTuple):
     retransmits: int = 0
 
 
+NOTHING = Counters()
 KERNEL_ONLY = dict.fromkeys(("segments_up", "segments_down", "retransmits"))
 
 
@@ -81,23 +83,30 @@ class Row:
     tokens: int = 0
     chunks: int = 0
     """Deliveries that carried tokens."""
-    first_ms: float | None = None
-    last_ms: float | None = None
-    """When the first and the last of them were handed to the kernel (monotonic milliseconds)."""
+    first_s: float | None = None
+    last_s: float | None = None
+    """When the first and the last of them were handed to the kernel (monotonic seconds)."""
     counted: Counters = Counters()
     meters: set["Meter"] = field(default_factory=set, repr=False)
     """Of its requests that are under way."""
 
     def book(self, before: Counters, now: Counters) -> None:
         """Add what a connection's counters grew by."""
-        self.counted = Counters._make(map(add, self.counted, map(sub, now, before)))
+        up, down, segments_up, segments_down, retransmits = self.counted
+        self.counted = Counters(
+            up + now.bytes_up - before.bytes_up,
+            down + now.bytes_down - before.bytes_down,
+            segments_up + now.segments_up - before.segments_up,
+            segments_down + now.segments_down - before.segments_down,
+            retransmits + now.retransmits - before.retransmits,
+        )
 
     def delivered(self, cursor: int, chunk: Chunk) -> None:
         """Count a chunk that moved the reader from `cursor` to its own; the end is an entry, but no token."""
         tokens = chunk.cursor - cursor - (chunk.done is not None)
         if tokens:
-            self.last_ms = now_ms()
-            self.first_ms = self.first_ms or self.last_ms
+            self.last_s = time.monotonic()
+            self.first_s = self.first_s or self.last_s
             self.tokens += tokens
             self.chunks += 1
 
@@ -112,12 +121,16 @@ class Row:
             "connections": self.connections,
             "tokens": self.tokens,
             "chunks": self.chunks,
-            "first_ms": self.first_ms,
-            "last_ms": self.last_ms,
+            "first_ms": _ms(self.first_s),
+            "last_ms": _ms(self.last_s),
             "source": "TCP_INFO" if KERNEL_COUNTS else "asyncio",
             **self.counted._asdict(),
             **({} if KERNEL_COUNTS else KERNEL_ONLY),
         }
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
 
 
 class Meter(AbstractAccessLogger):
@@ -127,17 +140,19 @@ class Meter(AbstractAccessLogger):
     moment to read the counters, so this is one. What it writes, if anything, is up to access.py.
     """
 
+    __slots__ = ("_booked", "_exchange", "_known", "_row", "_socket", "_tap")
+
     def __init__(self, logger: logging.Logger, log_format: str) -> None:
         super().__init__(logger, log_format)
         self._tap: Tap | None = None
         self._socket: socket.socket | None = None
         self._row: Row | None = None
         self._exchange: Exchange | None = None
-        self._booked = Counters()
-        self._known: set[Row] = set()
+        self._booked = NOTHING
+        self._known: tuple[Row, ...] = ()
 
-    def connect(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """A connection was made, and with TLS its handshake is over."""
+    def connect(self, handler: web.RequestHandler, transport: asyncio.Transport, room: memoryview) -> None:
+        """A connection was made, and with TLS its handshake is over. What comes up is read into `room`."""
         self._socket = transport.get_extra_info("socket")
         total_up = None
         if self._socket and KERNEL_COUNTS and transport.get_extra_info("sslcontext"):
@@ -145,7 +160,7 @@ class Meter(AbstractAccessLogger):
             # keeps its counters to be read until then.
             self._socket = self._socket.dup()
             total_up = self._total_up
-        self._tap = Tap(handler, transport, not KERNEL_COUNTS, total_up)
+        self._tap = Tap(handler, transport, room, not KERNEL_COUNTS, total_up)
 
     def begin(self, row: Row, exchange: Exchange | None) -> None:
         """A request of `row` has arrived. Its head is already counted, and not booked to anybody yet."""
@@ -153,7 +168,7 @@ class Meter(AbstractAccessLogger):
         row.meters.add(self)
         row.requests += 1
         if row not in self._known:
-            self._known.add(row)
+            self._known += (row,)
             row.connections += 1
         if self._tap:
             self._tap.record(exchange) if exchange else self._tap.forget()
@@ -226,9 +241,14 @@ class Ledger:
 
     def begin(self, request: web.Request, answer: Answer, transport: str) -> None:
         """Book this request to the reader that it names itself in `?reader=`."""
-        rows = self._rows.setdefault(answer, {})
+        rows = self._rows.get(answer)
+        if rows is None:
+            rows = self._rows[answer] = {}
         reader = request.query.get("reader", "")[:64] if len(rows) < MOST_ROWS else "(others)"
-        request[ROW] = row = rows.setdefault((transport, reader), Row(transport, reader))
+        row = rows.get((transport, reader))
+        if row is None:
+            row = rows[transport, reader] = Row(transport, reader)
+        request[ROW] = row
         exchange = None
         if recording := self.recorder.find(answer):
             request[EXCHANGE] = exchange = recording.begin(transport, reader)
@@ -242,9 +262,20 @@ class Ledger:
 
 def delivered(request: web.Request, cursor: int, chunk: Chunk) -> None:
     """Book a chunk that was handed to the kernel and moved the reader on from `cursor`."""
-    request[ROW].delivered(cursor, chunk)
-    if exchange := request.get(EXCHANGE):
+    delivery(request)(cursor, chunk)
+
+
+def delivery(request: web.Request) -> Callable[[int, Chunk], None]:
+    """What books each chunk of a request, see `delivered`."""
+    row, exchange = request[ROW], request.get(EXCHANGE)
+    if not exchange:
+        return row.delivered
+
+    def book(cursor: int, chunk: Chunk) -> None:
+        row.delivered(cursor, chunk)
         exchange.deliver(cursor, chunk)
+
+    return book
 
 
 ROW = web.RequestKey("row", Row)
@@ -257,11 +288,12 @@ def watch(server: web.Server) -> None:
 
     aiohttp has no signal for that, so its two methods are wrapped.
     """
+    room = memoryview(bytearray(READ_BYTES))
     tell_made, tell_lost = server.connection_made, server.connection_lost
 
     def connection_made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         if isinstance(meter := handler.access_logger, Meter):
-            meter.connect(handler, transport)
+            meter.connect(handler, transport, room)
         tell_made(handler, transport)
 
     def connection_lost(handler: web.RequestHandler, exc: BaseException | None = None) -> None:

@@ -21,8 +21,12 @@ does not read; they would all be old news by then, and nobody would notice for m
 class Connection(socket.socket):
     """An accepted socket that tells when it is closed."""
 
-    counted: tuple[Limits, str] | None = None
-    """None for a second descriptor of the same socket."""
+    __slots__ = ("counted",)
+
+    def __init__(self, family: int, kind: int, protocol: int, fileno: int) -> None:
+        super().__init__(family, kind, protocol, fileno)
+        self.counted: tuple[Limits, str] | None = None
+        """None for a second descriptor of the same socket."""
 
     def close(self) -> None:
         """Close it, and give its place back."""
@@ -45,7 +49,7 @@ class Listener(socket.socket):
         Raises ConnectionAbortedError then, which asyncio passes over.
         """
         accepted, address = super().accept()
-        connection = Connection(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+        connection = Connection(accepted.family, accepted.type, accepted.proto, accepted.detach())
         name = str(address[0]) if address else ""
         connection.counted = self.limits, name
         self._set_up(connection)

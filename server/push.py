@@ -1,23 +1,33 @@
-"""The one place where chunks meet a socket: replies and streams, heartbeat, slow readers, gone readers.
+"""The one place where the chunks of a stream meet a socket: heartbeat, slow readers, gone readers.
 
-The one thing to notice: the loop reads the log only after the last write went through. A slow reader therefore gets
-fewer and larger chunks, and nothing is queued for it: its queue is the log, which exists once for all.
+The one thing to notice: a token costs one wake-up, one frame and one `send`. Streams that have read everything wait in
+a fan-out, which makes the next frame once and hands it to each of their sockets in the turn in which the token was
+written; no task wakes up for that. A stream whose socket takes no more leaves the fan-out: its own task waits until it
+does, and reads on from its cursor. So a slow reader gets fewer and larger chunks, and nothing is queued for it: its
+queue is the log, which exists once for all.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 
-from aiohttp import HttpVersion11, WSMsgType, web
+from aiohttp import HttpVersion11, web
 
 from server.answer import Answer, Chunk
-from server.ledger import delivered
+from server.clock import Course, clock
+from server.framing import Framing, bare, chunked, deflated, message
+from server.ledger import delivered, delivery
 from server.padding import padded
-from server.readers import READERS
 from server.settings import SETTINGS, Settings
 from server.sockets import goodbye, open_socket
 
 Frame = Callable[[Chunk], bytes]
+
+UNSENT_BYTES = 64 * 1024
+"""What may wait in this process until a socket takes it. A reader with more is left alone."""
+
+LOOKS = 10
+"""How often in a heartbeat's time it is looked whose is due."""
 
 STREAM_HEADERS = {
     "Cache-Control": "no-cache, no-transform",  # no-transform: a proxy that compresses would hold small chunks back
@@ -28,20 +38,12 @@ STREAM_HEADERS = {
 
 def shape(frame: bytes, settings: Settings) -> bytes:
     """The last step before the socket, on every transport: what goes out for one chunk."""
-    return padded(frame, settings.pad_bytes)
+    return padded(frame, settings.pad_bytes) if settings.pad_bytes else frame
 
 
-async def reply(request: web.Request, cursor: int, chunk: Chunk, frame: Frame) -> web.Response:
-    """Send one chunk as a whole response. It is true for this moment only, so nobody may keep it."""
-    body = shape(frame(chunk), request.app[SETTINGS])
-    response = web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
-    with suppress(ConnectionError):
-        await response.prepare(request)
-        if await written(request, response.write_eof()):
-            delivered(request, cursor, chunk)
-    if not chunk.done:
-        request.app[READERS].expect_back()
-    return response
+def is_full(transport: asyncio.WriteTransport) -> bool:
+    """Whether its socket takes no more for now."""
+    return transport.get_write_buffer_size() > UNSENT_BYTES
 
 
 async def written(request: web.Request, writing: Awaitable[object]) -> bool:
@@ -57,21 +59,156 @@ async def written(request: web.Request, writing: Awaitable[object]) -> bool:
     return True
 
 
-async def push(
-    request: web.Request, answer: Answer, cursor: int, frame: Frame, send: Callable[[bytes], Awaitable[None]]
-) -> None:
+class Stream:
+    """One reader's open stream: where its cursor is, and the socket that its frames go to."""
+
+    __slots__ = ("_deliver", "_settings", "_transport", "answer", "cursor", "frame", "framing", "sent_bytes")
+
+    def __init__(
+        self,
+        request: web.Request,
+        transport: asyncio.Transport,
+        answer: Answer,
+        cursor: int,
+        frame: Frame,
+        framing: Framing,
+    ) -> None:
+        self.answer, self.cursor, self.frame, self.framing = answer, cursor, frame, framing
+        self._settings, self._deliver = request.app[SETTINGS], delivery(request)
+        self._transport, self.sent_bytes = transport, 0
+        transport.set_write_buffer_limits(UNSENT_BYTES)
+
+    @property
+    def full(self) -> bool:
+        """Whether its socket takes no more for now."""
+        return is_full(self._transport)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can follow: it has read the end, or nobody is there."""
+        return self.answer.past_end(self.cursor) or self._transport.is_closing()
+
+    def framed(self, chunk: Chunk) -> bytes:
+        """The bytes of a chunk, which are the same for all streams with this frame and framing."""
+        return self.framing(shape(self.frame(chunk), self._settings))
+
+    def send(self, chunk: Chunk, data: bytes) -> bool:
+        """Hand a chunk to the socket, in the bytes that it is; gives whether the next one can be sent so."""
+        transport = self._transport
+        if transport.is_closing():
+            return False
+        transport.write(data)
+        self.sent_bytes += len(data)
+        self._deliver(self.cursor, chunk)
+        self.cursor = chunk.cursor
+        return not (chunk.done or is_full(transport))
+
+    def catch_up(self) -> bool:
+        """Send what there is; gives whether that was all, and the next thing can be sent as soon as it is written."""
+        free = not (self.full or self.over)
+        while free and self.cursor < self.answer.cursor:
+            chunk = self.answer.read(self.cursor)
+            free = self.send(chunk, self.framed(chunk))
+        return free
+
+
+class Fanout:
+    """Streams of one answer that get the same bytes, and have got all that there are."""
+
+    __slots__ = ("_answer", "_beaten", "_clock", "_told", "streams")
+
+    def __init__(self, answer: Answer) -> None:
+        self.streams: dict[Stream, asyncio.Future[None]] = {}
+        """Each with what is told when it leaves."""
+        self._answer, self._clock = answer, clock()
+        self._told, self._beaten = False, time.monotonic()
+
+    def news(self) -> None:
+        """Have it told once all that is due by now has been written: tokens of one instant are one chunk."""
+        if not self._told:
+            self._told = True
+            self._clock.soon(self._tell)
+
+    def beat(self, now: float, heartbeat_s: float) -> None:
+        """After a silence, a chunk without text: the reader knows that we are there, and we whether it is."""
+        if now >= max(self._answer.written, self._beaten) + heartbeat_s:
+            self._beaten = now
+            self._tell(news=False)  # what comes after the cursor then is a chunk without text
+
+    def _tell(self, news: bool = True) -> None:
+        """Send each stream what comes after its cursor. Who cannot be sent the next thing so leaves."""
+        self._told = False
+        answer, leaving, cursor = self._answer, [], -1
+        for stream in self.streams:
+            if stream.cursor != cursor:  # the first; all others are where it is, unless they came in this very turn
+                if news and stream.cursor == answer.cursor:
+                    continue
+                cursor = stream.cursor
+                chunk = answer.read(cursor)
+                data = stream.framed(chunk)
+            if not stream.send(chunk, data) or chunk.cursor < answer.cursor:
+                leaving.append(stream)
+        for stream in leaving:
+            if not (left := self.streams.pop(stream)).done():
+                left.set_result(None)
+
+
+class Fanouts:
+    """All of them, each for as long as a stream waits in it; and one heart for all."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._heartbeat_s = settings.heartbeat_s
+        self._fanouts: dict[tuple[Answer, Frame, Framing], Fanout] = {}
+        self._heart: Course | None = None
+
+    async def wait(self, stream: Stream) -> None:
+        """Send it every chunk as soon as it is written. Returns when its socket takes no more, or it is over."""
+        key = stream.answer, stream.frame, stream.framing
+        fanout = self._fanouts.get(key) or self._open(key)
+        left = fanout.streams[stream] = asyncio.get_running_loop().create_future()
+        try:
+            await left
+        finally:
+            fanout.streams.pop(stream, None)
+            if not fanout.streams and self._fanouts.get(key) is fanout:
+                stream.answer.remove_listener(fanout.news)
+                del self._fanouts[key]
+
+    def _open(self, key: tuple[Answer, Frame, Framing]) -> Fanout:
+        if not self._heart:
+            self._heart = self._beating()
+            clock().start(self._heart)
+        fanout = self._fanouts[key] = Fanout(key[0])
+        key[0].add_listener(fanout.news)
+        return fanout
+
+    def _beating(self) -> Course:
+        """As long as there is anybody to beat for: now and then look whose silence has been long enough."""
+        while self._fanouts:
+            now = time.monotonic()
+            for fanout in list(self._fanouts.values()):
+                fanout.beat(now, self._heartbeat_s)
+            yield now + self._heartbeat_s / LOOKS
+        self._heart = None
+
+
+FANOUTS = web.AppKey("fanouts", Fanouts)
+
+
+async def push(request: web.Request, answer: Answer, cursor: int, frame: Frame, framing: Framing) -> None:
     """Send every chunk from `cursor` to the end. Returns early when the reader is gone or takes nothing any more."""
-    settings = request.app[SETTINGS]
     delivered(request, cursor, Chunk(cursor, ""))  # what went out before opened the stream, and was for no token
-    while not answer.past_end(cursor):
-        with suppress(TimeoutError):
-            async with asyncio.timeout(settings.heartbeat_s):
-                await answer.wait(cursor)
-        chunk = answer.read(cursor)  # without news, its text is empty: that is the heartbeat
-        if not await written(request, send(shape(frame(chunk), settings))):
-            return
-        delivered(request, cursor, chunk)
-        cursor = chunk.cursor
+    if request.transport is None:
+        return
+    stream = Stream(request, request.transport, answer, cursor, frame, framing)
+    try:
+        while True:
+            if stream.catch_up():
+                await request.app[FANOUTS].wait(stream)
+            elif stream.over or not await written(request, request.writer.drain()):
+                return
+    finally:
+        request.writer.output_size += stream.sent_bytes  # what aiohttp would have counted, for the access log
 
 
 async def stream(
@@ -82,12 +219,15 @@ async def stream(
     An empty chunk follows the prelude at once: the reader knows that it is connected, and where to resume.
     """
     response = web.StreamResponse(headers=STREAM_HEADERS | dict(headers))
+    framing = chunked
     if request.version < HttpVersion11:  # it knows no chunks: without a length, only closing tells the end
         response.force_close()
+        framing = bare
     await response.prepare(request)
+    response.headers.clear()  # they are on their way: who waits for an answer need not keep them
     first = shape(frame(Chunk(cursor, "")), request.app[SETTINGS])
     if await written(request, response.write(prelude + first)):
-        await push(request, answer, cursor, frame, response.write)
+        await push(request, answer, cursor, frame, framing)
         await written(request, response.write_eof())
     return response
 
@@ -96,11 +236,12 @@ async def messages(
     request: web.Request, answer: Answer, cursor: int, frame: Frame, socket: web.WebSocketResponse
 ) -> None:
     """The same over an open WebSocket, a text message for each chunk."""
-
-    async def send(data: bytes) -> None:
-        await socket.send_frame(data, WSMsgType.TEXT)
-
-    await push(request, answer, cursor, frame, send)
+    framing: Framing = message
+    if socket.compress:
+        takeover = "server_no_context_takeover" not in socket.headers["Sec-WebSocket-Extensions"]
+        framing = deflated(int(socket.compress), takeover)
+    socket.headers.clear()
+    await push(request, answer, cursor, frame, framing)
 
 
 async def nothing_left(request: web.Request) -> web.StreamResponse:

@@ -7,8 +7,6 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from aiohttp import web
 
@@ -42,19 +40,17 @@ class Readers:
         self._nobody = asyncio.Event()
         self._nobody.set()
 
-    @contextmanager
-    def one_more(self) -> Iterator[None]:
-        """Count one while the block runs. Raises Busy when the server is full."""
+    def __enter__(self) -> None:
+        """Count one more while the block runs. Raises Busy when the server is full."""
         if self.count >= self._limit:
             raise Busy(self._limit)
         self.count += 1
         self._nobody.clear()
-        try:
-            yield
-        finally:
-            self.count -= 1
-            if not self.count:
-                self._nobody.set()
+
+    def __exit__(self, *_how: object) -> None:
+        self.count -= 1
+        if not self.count:
+            self._nobody.set()
 
     def expect_back(self) -> None:
         """Somebody got a reply that was not the end, and will ask again."""

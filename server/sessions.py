@@ -27,8 +27,7 @@ class Sessions:
         A browser with a cookie that is ours no longer, as after a restart, gets a new session at once: else what it
         starts would be nobody's. Not so where a session has to be signed in to.
         """
-        cookie = request.cookies.get(_name(request))
-        if cookie is None:
+        if "Cookie" not in request.headers or (cookie := request.cookies.get(_name(request))) is None:
             return None
         session, _, proof = cookie.partition(".")
         if session and hmac.compare_digest(_bytes(proof), _bytes(self._proof(session))):
@@ -71,7 +70,7 @@ def _bytes(text: str) -> bytes:
 
 async def renew(request: web.Request, response: web.StreamResponse) -> None:
     """Put a session that was begun anew into the response."""
-    if session := request.get(RENEWED):
+    if "Cookie" in request.headers and (session := request.get(RENEWED)):
         request.app[SESSIONS].give(request, response, session)
         response.headers.add("Set-Cookie", response.cookies[_name(request)].OutputString())  # too late for cookies
 

@@ -14,15 +14,22 @@ if TYPE_CHECKING:
     from server.limits import Bucket
     from server.recording import Exchange
 
+READ_BYTES = 64 * 1024
+"""That are read at once, at most."""
+
 MOST_HEARD = 16 * 1024
 """Bytes of a request that are kept until it is known who sends it; more than any head that a browser sends."""
 
 
-class Tap(asyncio.Protocol):
-    """The bytes of one connection."""
+class Tap(asyncio.BufferedProtocol):
+    """The bytes of one connection.
+
+    What comes up is read into a room that all connections share, and taken out of it at once. Unasked, asyncio makes
+    room for 256 KiB at every read and gives most of it back, which costs more than to read.
+    """
 
     __slots__ = (
-        *("__weakref__", "_counts", "_handler", "_total_up", "_transport"),
+        *("__weakref__", "_counts", "_handler", "_room", "_total_up", "_transport"),
         *("bucket", "bytes_down", "bytes_up", "exchange", "heard"),
     )
 
@@ -30,6 +37,7 @@ class Tap(asyncio.Protocol):
         self,
         handler: web.RequestHandler,
         transport: asyncio.Transport,
+        room: memoryview,
         counts: bool,
         total_up: Callable[[], int] | None = None,
     ) -> None:
@@ -42,7 +50,8 @@ class Tap(asyncio.Protocol):
         """The recorded request that is under way."""
         self.bucket: Bucket | None = None
         """What may still come up, where that is bounded."""
-        self._handler, self._transport, self._counts, self._total_up = handler, transport, counts, total_up
+        self._handler, self._transport, self._room = handler, transport, room
+        self._counts, self._total_up = counts, total_up
         transport.set_protocol(self)
         self._watch_down(counts)
 
@@ -80,8 +89,13 @@ class Tap(asyncio.Protocol):
 
     # To the transport it is the protocol.
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _hint: int) -> memoryview:
+        """Where to read into."""
+        return self._room
+
+    def buffer_updated(self, size: int) -> None:
         """Count on the way up."""
+        data = bytes(self._room[:size])
         self.bytes_up = self._total_up() if self._total_up else self.bytes_up + len(data)
         if self.exchange:
             self.exchange.add("up", data)

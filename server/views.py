@@ -74,7 +74,7 @@ async def read(request: web.Request) -> web.StreamResponse:
     """`GET /answers/{id}/{transport}?cursor=N&reader=R`: read an answer."""
     transport = _transport(request)
     answer = answer_of(request)
-    if strange := request.query.keys() - set(READER_FIELDS):
+    if request.query_string and (strange := request.query.keys() - READER_FIELDS):
         raise Refusal(400, f"There is no {min(strange)[:40]!r} to reading. The query takes {', '.join(READER_FIELDS)}.")
     cursor = cursor_of(request)
     if cursor > answer.cursor:
@@ -83,12 +83,13 @@ async def read(request: web.Request) -> web.StreamResponse:
             f"Cursor {cursor} is outside this answer, whose newest cursor is {answer.cursor}: "
             "read on from there, or start again with cursor=0.",
         )
-    request.app[LEDGER].begin(request, answer, request.match_info["transport"])
-    async with request.app[CABLES].along(request, answer, request.match_info["transport"]):
+    app, name = request.app, request.match_info["transport"]
+    app[LEDGER].begin(request, answer, name)
+    async with app[CABLES].along(request, answer, name):
         if answer.past_end(cursor):
             return await nothing_left(request)
         try:
-            with request.app[READERS].one_more():
+            with app[READERS]:
                 return await transport(request, answer, cursor)
         except Busy as busy:
             return await _decline(request, cursor, busy)
@@ -109,7 +110,7 @@ async def start_and_read(request: web.Request) -> web.StreamResponse:
     source = order(fields, request.app[SETTINGS])
     name = request.match_info["transport"]
     try:
-        with request.app[READERS].one_more():
+        with request.app[READERS]:
             answer = request.app[STORE].start(source, _asker(request))
             request.app[LEDGER].begin(request, answer, name)
             request[LOCATION] = f"/answers/{answer.id}/{name}"
@@ -155,6 +156,12 @@ async def say_where(request: web.Request, response: web.StreamResponse) -> None:
     """Name the answer in a response that started one, so that it can be read on, stopped, or read again."""
     if location := request.get(LOCATION):
         response.headers["Content-Location"] = location
+
+
+def add_reading(app: web.Application) -> None:
+    """The route that is asked for most. It takes known names alone, so that it can be the first of the application."""
+    names = "|".join(TRANSPORTS)
+    app.router.add_get(f"/answers/{{id}}/{{transport:{names}}}", read, allow_head=False)
 
 
 def add_routes(app: web.Application) -> None:

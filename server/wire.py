@@ -5,6 +5,7 @@ transport's own cost.
 """
 
 import json
+from json.encoder import encode_basestring as quoted  # a string's JSON, Chinese not escaped
 from typing import Any
 
 from aiohttp import web
@@ -20,9 +21,9 @@ def to_json(document: Any) -> bytes:
 
 def encode(chunk: Chunk) -> bytes:
     """The chunk as one line of JSON; `done`, `sha256` and `error` only where they mean something."""
-    fields: dict[str, Any] = {"cursor": chunk.cursor, "text": chunk.text}
-    if chunk.done:
-        fields |= {"done": chunk.done, "sha256": chunk.sha256}
+    if not chunk.done:  # put together by hand, for this is done for every token
+        return f'{{"cursor":{chunk.cursor},"text":{quoted(chunk.text)}}}'.encode()
+    fields = {"cursor": chunk.cursor, "text": chunk.text, "done": chunk.done, "sha256": chunk.sha256}
     if chunk.error:
         fields["error"] = chunk.error
     return to_json(fields)

@@ -4,11 +4,10 @@ The one thing to notice: a scripted source is only a schedule, pairs of (millise
 one is pure (typewriter.py, replay.py); keeping to it happens here, once.
 """
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from server.answer import Answer
+from server.clock import Course, clock
 
 Source = Callable[[Answer], Awaitable[None]]
 """Writes all tokens of an answer and returns; is cancelled when somebody stops the answer."""
@@ -21,13 +20,18 @@ def scripted(schedule: Schedule) -> Source:
     """A source that types `schedule`.
 
     Every token has its own due time counted from the start. Sleeping "80 ms" a hundred times would add up the
-    lateness of a hundred wake-ups; sleeping *until* a due time cannot drift.
+    lateness of a hundred wake-ups; waiting *until* a due time cannot drift.
     """
 
     async def source(answer: Answer) -> None:
-        for ms, token in schedule:
-            due = answer.started + ms / 1000
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            answer.append(token, due)
+        await clock().follow(_typing(answer, schedule))
 
     return source
+
+
+def _typing(answer: Answer, schedule: Schedule) -> Course:
+    """Goes on whenever a token is due."""
+    for ms, token in schedule:
+        due = answer.started + ms / 1000
+        yield due
+        answer.append(token, due)

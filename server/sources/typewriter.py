@@ -6,6 +6,8 @@ cutting by code point, or by the UTF-16 unit of JavaScript's `answer[i]`, would 
 
 import random
 from collections.abc import Iterator
+from itertools import chain, count
+from itertools import repeat as again
 
 import regex
 
@@ -41,9 +43,12 @@ def typewriter(
     The first is due at `first_token_ms`, each later one `token_ms` after the one before, give or take the share
     `jitter` (0 to 1) of it. The same `seed` gives the same schedule.
     """
+    dues = _jittered(first_token_ms, token_ms, jitter, seed) if jitter else count(first_token_ms, token_ms)
+    return zip(dues, chain.from_iterable(again(tokens, repeat)) if repeat > 1 else tokens, strict=False)
+
+
+def _jittered(due: float, token_ms: float, jitter: float, seed: int) -> Iterator[float]:
     dice = random.Random(seed)  # noqa: S311 - a pace, not a secret
-    due = first_token_ms
-    for _ in range(repeat):
-        for token in tokens:
-            yield due, token
-            due += token_ms * (1 + jitter * dice.uniform(-1, 1))
+    while True:
+        yield due
+        due += token_ms * (1 + jitter * dice.uniform(-1, 1))

@@ -6,12 +6,12 @@ The one thing to notice: most replies say "nothing new", and each costs a whole 
 from aiohttp import web
 
 from server.answer import Answer
-from server.push import reply
+from server.reply import reply
 from server.wire import encode
 
 frame = encode  # the body is the chunk and nothing else
 
 
-async def polling(request: web.Request, answer: Answer, cursor: int) -> web.Response:
+async def polling(request: web.Request, answer: Answer, cursor: int) -> web.StreamResponse:
     """Reply at once with whatever is there."""
     return await reply(request, cursor, answer.read(cursor), frame)

@@ -28,11 +28,15 @@ frame = encode  # a text message is the chunk and nothing else
 async def websocket(request: web.Request, answer: Answer, cursor: int) -> web.StreamResponse:
     """Send a message for each chunk; a message `{"stop":true}` stops the answer."""
     socket = await open_socket(request, "read the answer at /sse instead")
-    async with asyncio.TaskGroup() as group:
-        listening = group.create_task(_listen(request, answer, socket))
-        await messages(request, answer, cursor, frame, socket)
-        listening.cancel()  # close reads the peer's close frame itself, and would not wait for it beside a reader
-    await written(request, goodbye(request, socket))
+    unwelcome = False
+    try:
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(_listen(request, answer, socket))
+            await messages(request, answer, cursor, frame, socket)
+            listening.cancel()  # close reads the peer's close frame itself, and would not wait for it beside a reader
+    except* _Unwelcome:
+        unwelcome = True
+    await written(request, _refuse(socket) if unwelcome else goodbye(request, socket))
     return socket
 
 
@@ -44,14 +48,23 @@ async def decline(request: web.Request, _cursor: int, busy: Busy) -> web.StreamR
     return socket
 
 
+class _Unwelcome(Exception):
+    """The reader sent something that is not for it to send."""
+
+
 async def _listen(request: web.Request, answer: Answer, socket: web.WebSocketResponse) -> None:
-    """Read until the connection closes, whichever side closes it. Pings are answered by reading them."""
+    """Read until the connection closes, whichever side closes it. Pings are answered by reading them.
+
+    Raises _Unwelcome, which ends the sending, too: nothing may follow a close frame (RFC 6455 §5.5.1).
+    """
     async for message in socket:
         if not _is_stop(message) or request.get(BY_TICKET):  # a ticket is for reading
-            refusal = socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b'the only message is {"stop":true}')
-            await written(request, refusal)
-            return
+            raise _Unwelcome
         request.app[STORE].stop(answer)
+
+
+async def _refuse(socket: web.WebSocketResponse) -> None:
+    await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b'the only message is {"stop":true}')
 
 
 def _is_stop(message: WSMessage) -> bool:

@@ -5,8 +5,7 @@ or with none, and with limits that fit everybody's messages.
 Only lab/security/weakened.py imports this, in a process of its own.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from aiohttp import web
 
 from server import guard, push
 from server.answer import Answer
-from server.push import Frame, stream
+from server.push import stream
 from server.settings import SETTINGS, Settings
 from server.transports import TRANSPORTS
 from server.transports.sse import HEADERS, frame
@@ -31,30 +30,8 @@ def set_to(**values: Any) -> Without:
 
 
 def no_queue(settings: Settings) -> Settings:
-    """A queue for each reader, so that nobody has to wait: the slowest one gets the longest queue."""
-    push_waiting = push.push
-
-    async def push_queued(
-        request: web.Request, answer: Answer, cursor: int, frame: Frame, send: Callable[[bytes], Awaitable[None]]
-    ) -> None:
-        queue: asyncio.Queue[bytes] = asyncio.Queue()  # of any length
-
-        async def enqueue(data: bytes) -> None:
-            queue.put_nowait(data)
-
-        async def send_all() -> None:
-            while True:
-                await send(await queue.get())
-                queue.task_done()
-
-        sending = asyncio.create_task(send_all())
-        try:
-            await push_waiting(request, answer, cursor, frame, enqueue)  # never waits, so no deadline is ever missed
-            await queue.join()
-        finally:
-            sending.cancel()
-
-    push.push = push_queued
+    """A queue for each reader, of any length, so that nobody has to wait: the slowest one gets the longest queue."""
+    push.UNSENT_BYTES = BOUNDLESS
     return settings
 
 

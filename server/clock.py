@@ -1,0 +1,132 @@
+"""One clock for everything that has a time of its own: tokens that are due, and heartbeats.
+
+The one thing to notice: a thousand answers cost the event loop one timer, and not a thousand. What is to go on at about
+the same time lies in one list, found by that time, so that keeping one more costs the same however many there are.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Generator
+from heapq import heappop, heappush
+from inspect import GEN_CLOSED, getgeneratorstate
+from weakref import WeakKeyDictionary
+
+Course = Generator[float, None, None]
+"""What is done at certain times: a generator that yields the next one (monotonic seconds) and goes on when it has come.
+A course that counts its times from its start cannot drift."""
+
+TICKS_PER_S = 4000
+"""Things that are due in one tick are done together. A timer of the loop is no finer than a millisecond."""
+MOST_STOPPED = 1000
+"""Courses that were stopped, and whose places are kept until their time comes."""
+
+log = logging.getLogger(__name__)
+
+
+class Clock:
+    """Has courses go on at their times, each at most once in a turn, so that none holds up the others."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._courses: dict[int, list[Course]] = {}  # by the tick at which they go on
+        self._ticks: list[int] = []  # those of the dict, as a heap
+        self._followed: dict[Course, asyncio.Future[None]] = {}
+        self._soon: list[Callable[[], None]] = []
+        self._ringing = False
+        self._stopped = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = -1
+
+    def start(self, course: Course) -> None:
+        """Go on with a course at its times, until it ends or is stopped."""
+        self._put(0, course)  # its first time is asked for when we ring
+        self._set()
+
+    def stop(self, course: Course) -> None:
+        """Close it. Its place is given back when its time comes, or when there are many such places."""
+        course.close()
+        self._stopped += 1
+        if self._stopped > MOST_STOPPED:
+            for courses in self._courses.values():
+                courses[:] = [each for each in courses if getgeneratorstate(each) != GEN_CLOSED]
+            self._stopped = 0
+
+    async def follow(self, course: Course) -> None:
+        """Return when the course has ended. Raises what it raises; it is stopped when we are cancelled."""
+        ended = self._followed[course] = self._loop.create_future()
+        self.start(course)
+        try:
+            await ended
+        finally:
+            del self._followed[course]
+            self.stop(course)
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call this once all that is due by now has been done."""
+        if not (self._soon or self._ringing):
+            self._loop.call_soon(self._call)
+        self._soon.append(call)
+
+    def _ring(self) -> None:
+        self._ringing, self._timer, self._rings_at = True, None, -1
+        now = int(time.monotonic() * TICKS_PER_S)
+        while self._ticks and self._ticks[0] <= now:
+            for course in self._courses.pop(heappop(self._ticks)):
+                try:
+                    tick = int(next(course) * TICKS_PER_S) + 1  # never early
+                except Exception as end:  # also the StopIteration of one that is over: it must not stop the others
+                    self._over(course, end)
+                else:
+                    self._put(tick if tick > now else now + 1, course)
+        self._ringing = False
+        self._call()
+        self._set()
+
+    def _put(self, tick: int, course: Course) -> None:
+        if tick in self._courses:
+            self._courses[tick].append(course)
+        else:
+            self._courses[tick] = [course]
+            heappush(self._ticks, tick)
+
+    def _over(self, course: Course, end: Exception) -> None:
+        """Tell who follows it. What nobody hears of is logged."""
+        ended = self._followed.get(course)
+        if isinstance(end, StopIteration):
+            if ended and not ended.done():
+                ended.set_result(None)
+        elif not ended:
+            log.error("something that was due failed", exc_info=end)
+        elif not ended.done():
+            ended.set_exception(end)
+
+    def _call(self) -> None:
+        calls, self._soon = self._soon, []
+        for call in calls:
+            try:
+                call()
+            except Exception:
+                log.exception("what was to be done soon failed")
+
+    def _set(self) -> None:
+        """Have the timer go off at the next tick at which anything is to go on."""
+        tick = self._ticks[0] if self._ticks else -1
+        if self._ringing or tick == self._rings_at:
+            return
+        if self._timer:
+            self._timer.cancel()
+        self._rings_at = tick
+        if self._ticks:
+            self._timer = self._loop.call_later(max(0.0, tick / TICKS_PER_S - time.monotonic()), self._ring)
+
+
+def clock() -> Clock:
+    """The clock of the running event loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _CLOCKS:
+        _CLOCKS[loop] = Clock(loop)
+    return _CLOCKS[loop]
+
+
+_CLOCKS: WeakKeyDictionary[asyncio.AbstractEventLoop, Clock] = WeakKeyDictionary()
