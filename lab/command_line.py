@@ -19,6 +19,8 @@ from lab import compare, load, overhead
 from lab.experiment import carry_out, failed
 from lab.faults import experiment as faults
 from lab.faults.kinds import FAULTS
+from lab.peers import experiment as peers
+from lab.peers.catalogue import PEERS
 from lab.relay import command as relay
 from lab.result import BadResult, read
 from lab.security import experiment as security
@@ -63,6 +65,11 @@ def _faults(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
 def _soak(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
     parameters = _parameters(parser, soak.Parameters(), given)
     return carry_out("soak", _command(), parameters, partial(soak.soak, parameters), given.out)
+
+
+def _peers(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    parameters = _parameters(parser, peers.Parameters(), given)
+    return carry_out("peers", _command(), parameters, partial(peers.peers, parameters), given.out)
 
 
 def _relay(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
@@ -169,6 +176,19 @@ def command_line() -> argparse.ArgumentParser:
     _add_some(long, "--transport", TRANSPORTS, "transports to read over, in turn")
     _add(long, soak.Parameters(), "--seed", int, "of the texts, and of who leaves when")
     _add_out(long)
+
+    rivals = kinds.add_parser(
+        "peers", help="the same answers from other servers: CPU, memory and lag beside this one's"
+    )
+    rivals.set_defaults(act=_peers)
+    _add_some(rivals, "--peer", PEERS, "servers to measure")
+    _add_some(rivals, "--transport", peers.STREAMS_AND_POLLS, "transports to measure them on")
+    _add(rivals, peers.Parameters(), "--crowds", str, "readers, an x, and milliseconds between tokens", many=True)
+    _add(rivals, peers.Parameters(), "--runs", int, "how often each is measured")
+    _add(rivals, peers.Parameters(), "--seconds", float, "of typing in a run")
+    _add(rivals, peers.Parameters(), "--poll-ms", int, "interval of polling")
+    _add(rivals, peers.Parameters(), "--seed", int, "of the order of the runs, and of when tokens are due")
+    _add_out(rivals)
 
     for experiment, default in ((alone, overhead.Parameters()), (crowd, load.Parameters())):
         _add(experiment, default, "--transports", _one_of(TRANSPORTS), "which of them to measure", many=True)

@@ -20,7 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from clients.chunk import Refused, StreamError
 from lab.environment import environment
 from lab.limits import Failure
-from lab.report import attacks, faults, security, soak
+from lab.peers import targets
+from lab.report import attacks, faults, peers, security, soak
 from lab.report.headline import Document, runs
 from lab.report.matrix import matrix
 from lab.report.page import report
@@ -57,6 +58,7 @@ SHOWN = {
     "load": MEASURED,
     "faults": Shown(lambda _found: [], faults.table, faults.report, faults.counted, faults.wrong),
     "soak": Shown(lambda _found: [], soak.table, soak.report, soak.counted, verdict.wrong),
+    "peers": Shown(lambda found: targets.verdicts(found["rows"]), peers.table, peers.report, runs, peers.wrong),
     "security": Shown(claims.of_document, matrix, security.report, attacks.counted),
 }
 """By experiment."""

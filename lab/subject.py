@@ -5,11 +5,12 @@ The one thing to notice: what it used is read from the kernel's books from outsi
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -36,16 +37,18 @@ class Subject:
     process: asyncio.subprocess.Process
     cafile: Path | None
     """What to trust to reach it by https."""
+    measured: int
+    """The process whose CPU and memory count: itself, unless what serves is one that it has started."""
 
     def cpu_s(self) -> float:
         """CPU seconds that it used so far, in user and kernel mode. Raises SubjectDied."""
         with self._alive():
-            return cpu_s(self.process.pid)
+            return cpu_s(self.measured)
 
     def memory_bytes(self) -> int:
         """Its memory, shared pages counted in parts (PSS; without Linux what is its own, USS). Raises SubjectDied."""
         with self._alive():
-            memory = psutil.Process(self.process.pid).memory_full_info()
+            memory = psutil.Process(self.measured).memory_full_info()
             return int(getattr(memory, "pss", memory.uss))
 
     async def check_soon(self) -> None:
@@ -93,25 +96,57 @@ async def serving(
     `program` is the module that serves, and what it is told beside the settings. With `log`, its standard error goes
     to that file.
     """
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pushlab-"))
         settings = replace(settings, port=0)
         cafile = None
         if tls:
             cafile, certfile, keyfile = certificate(Path(folder))
             settings = replace(settings, certfile=str(certfile), keyfile=str(keyfile))
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", program[0], json.dumps(asdict(settings)), *program[1:]),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE,  # never written to: it ends when this closes, however we end
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stack.enter_context(log.open("wb")) if log else None,
-            start_new_session=True,  # Ctrl-C is for us: we end it ourselves, once its figures are read
-        )
+        command = (sys.executable, "-m", program[0], json.dumps(asdict(settings)), *program[1:])
+        yield await stack.enter_async_context(running(command, cafile=cafile, log=log))
+
+
+@asynccontextmanager
+async def running(
+    command: Sequence[str],
+    core: int | None = None,
+    measured: Callable[[int], int] = int,
+    cafile: Path | None = None,
+    log: Path | None = None,
+) -> AsyncIterator[Subject]:
+    """Run any server while the block runs: one that prints its URL. Raises SubjectDied when it does not start.
+
+    `core` is the only one that it may use; `measured` tells by its process id that of the process which counts.
+    """
+    with ExitStack() as stack:
+        with on_core(core):
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=ROOT,
+                stdin=asyncio.subprocess.PIPE,  # never written to: it ends when this closes, however we end
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stack.enter_context(log.open("wb")) if log else None,
+                start_new_session=True,  # Ctrl-C is for us: we end it ourselves, once its figures are read
+            )
         try:
-            yield Subject(await _url(process), process, cafile)
+            yield Subject(await _url(process), process, cafile, measured(process.pid))
         finally:
             await _end(process)
+
+
+@contextmanager
+def on_core(core: int | None) -> Iterator[None]:
+    """Have the processes that are started in the block run on that core alone, with all their threads."""
+    if core is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})  # of this thread, from which they inherit it
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 async def _url(process: asyncio.subprocess.Process) -> str:

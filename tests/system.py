@@ -12,15 +12,23 @@ from pathlib import Path
 
 import pytest
 
+from lab.peers.catalogue import NODE, PEERS
 from lab.security import chromium
 
 PROGRAMS: dict[str, Callable[[], str | None]] = {
     "chromium": chromium.find,
     "tcpdump": lambda: shutil.which("tcpdump"),
+    "npm": lambda: shutil.which("npm"),
+    "nchan": lambda: None if PEERS["nchan"].missing() else "nginx",
 }
 """How each is found; gives its path."""
 
-PACKAGES = {"chromium": "chromium-headless-shell", "tcpdump": "tcpdump"}
+PACKAGES = {
+    "chromium": ["chromium-headless-shell"],
+    "tcpdump": ["tcpdump"],
+    "npm": ["nodejs", "npm"],
+    "nchan": ["nginx", "libnginx-mod-nchan"],
+}
 """What brings it, on Debian."""
 
 
@@ -42,19 +50,27 @@ def skip(reason: str) -> str:
 
 
 def main() -> None:
-    """Install what is missing, if this is root on Debian."""
+    """Install what is missing: programs, if this is root on Debian; packages of Node, if there is npm."""
     missing = [program for program in PROGRAMS if not find(program)]
-    if not missing:
-        return
-    if _is_debian() and os.geteuid() == 0:
+    if missing and _is_debian() and os.geteuid() == 0:
         subprocess.run(["apt-get", "update"], check=True)  # noqa: S607
         subprocess.run(_install(missing), check=True)
-    else:
+    elif missing:
         print(f"Some tests need {' and '.join(missing)}, and are skipped: {_advice(missing)}", file=sys.stderr)
+    if find("npm") and _node_modules_are_old():
+        subprocess.run(["npm", "ci"], cwd=NODE, check=True)  # noqa: S607
+
+
+def _node_modules_are_old() -> bool:
+    """Whether they are not what the lock file says; npm keeps a copy of the one that it went by."""
+    wanted, installed = NODE / "package-lock.json", NODE / "node_modules" / ".package-lock.json"
+    return not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime
 
 
 def _install(programs: list[str]) -> list[str]:
-    return ["apt-get", "install", "-y", "--no-install-recommends", *(PACKAGES[program] for program in programs)]
+    packages = [package for program in programs for package in PACKAGES[program]]
+    # In runlevel 1 no service is started: nginx is to be there, but not to serve port 80.
+    return ["env", "RUNLEVEL=1", "apt-get", "install", "-y", "--no-install-recommends", *packages]
 
 
 def _advice(programs: list[str]) -> str:

@@ -1,0 +1,161 @@
+"""One run of one peer: a fresh server, all answers, all readers, an idle time, the typing. One run makes one row.
+
+The one thing to notice: the server has a core for itself where there are two, and so has the load process. What the
+kernel does for one of them is then not done in the time of the other.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from lab.crowd.processes import LONGEST_LINE, LoadDied, LoadProcess
+from lab.crowd.row import Span
+from lab.peers.catalogue import PEERS, Peer
+from lab.peers.row import Noted, Pinned, failure, row
+from lab.peers.schedule import PATIENCE_S, SETTLE_S, STAGES, Run, Schedule, order, schedule
+from lab.subject import ROOT, Subject, SubjectDied, ended, on_core, running
+
+LOOKS = 4
+"""How often the memory is looked at, at most, until it has settled."""
+
+Watch = Callable[[str, float, float], None]
+"""Is told a phase, how far it is, and how far it goes."""
+
+
+async def measure(run: Run, watch: Watch) -> dict[str, Any]:
+    """One run. A peer or a load process that fails makes a row that says so, and the experiment goes on."""
+    peer, pinned = PEERS[run.peer], cores()
+    try:
+        async with _load_process(pinned) as load, _started(peer, run, pinned) as subject:
+            return row(run, pinned, await _run(run, subject, load, watch))
+    except (SubjectDied, LoadDied) as effect:
+        return failure(run, pinned, f"{peer.name}: {effect}")
+
+
+def cores() -> Pinned:
+    """A core for the server and one for the load process; None where there are no two, or none can be chosen."""
+    if not hasattr(os, "sched_getaffinity") or len(ours := sorted(os.sched_getaffinity(0))) < 2:
+        return None
+    return {"server": ours[0], "load": ours[1]}
+
+
+def _core(pinned: Pinned, name: str) -> int | None:
+    return None if pinned is None else pinned[name]
+
+
+@asynccontextmanager
+async def _started(peer: Peer, run: Run, pinned: Pinned) -> AsyncIterator[Subject]:
+    """The peer while the block runs; if something fails because it died, that is what is said."""
+    command = peer.command(run.readers)
+    async with running(command, _core(pinned, "server"), getattr(peer, "measured", None) or int) as subject:
+        try:
+            yield subject
+        except LoadDied:
+            await subject.check_soon()
+            raise
+
+
+@asynccontextmanager
+async def _load_process(pinned: Pinned) -> AsyncIterator[LoadProcess]:
+    """The load process while the block runs."""
+    with on_core(_core(pinned, "load")):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "lab.peers.reader"),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=LONGEST_LINE,
+            start_new_session=True,  # Ctrl-C is for us: we end it ourselves
+        )
+    try:
+        yield LoadProcess(process)
+    finally:
+        assert process.stdin  # noqa: S101 - it was asked for
+        process.stdin.close()
+        await ended(process)
+
+
+async def _run(run: Run, subject: Subject, load: LoadProcess, watch: Watch) -> Noted:
+    def progress(phase: str) -> Callable[[int], None]:
+        return lambda done: watch(phase, done, run.readers)
+
+    await load.ready()
+    await load.carry_out({"warm_up": subject.url, "transport": run.transport}, progress("warming up"))
+    warm_bytes = await _settled_memory(subject)
+    when = schedule(run, time.monotonic())
+    await load.carry_out(order(run, subject.url, when), progress("starting answers"))
+    points = [(0, await _settled_memory(subject))]
+    for readers in run.stages:
+        await load.carry_out({"connect": readers}, progress("connecting"))
+        points.append((readers, await _settled_memory(subject)))
+    reading = load.carry_out({"until": when.last_due + PATIENCE_S}, progress("reading"))
+    report, (idle, began) = await _both(reading, _look_on(subject, when, watch))
+    typing = _Books.of(subject).since(began)
+    return Noted(
+        idle=idle,
+        typing=typing,
+        warm_bytes=warm_bytes,
+        points=points,
+        client_cpu=report["cores"],
+        replies=report["replies"],
+        connections=report["connections"],
+        result=await load.carry_out({"account": True}, progress("adding up")),
+    )
+
+
+class _Books:
+    """The time, and the CPU seconds that the server has used so far."""
+
+    def __init__(self, now_s: float, cpu_s: float) -> None:
+        self.now_s, self.cpu_s = now_s, cpu_s
+
+    @classmethod
+    def of(cls, subject: Subject) -> "_Books":
+        return cls(time.monotonic(), subject.cpu_s())
+
+    def since(self, before: "_Books") -> Span:
+        return Span(self.now_s - before.now_s, self.cpu_s - before.cpu_s)
+
+
+async def _both(reading: Any, looking: Any) -> tuple[Mapping[str, Any], tuple[Span, _Books]]:
+    """Both at once; if one fails, so does this, and the other is given up."""
+    tasks = [asyncio.ensure_future(reading), asyncio.ensure_future(looking)]
+    try:
+        report, books = await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return report, books
+
+
+async def _look_on(subject: Subject, when: Schedule, watch: Watch) -> tuple[Span, _Books]:
+    """The idle time, and the books at its end; returns when the last token is due."""
+    connected = _Books.of(subject)
+    await _pass("idle", when.read_at, subject, watch)
+    began = _Books.of(subject)
+    await _pass("typing", when.last_due, subject, watch)
+    return began.since(connected), began
+
+
+async def _pass(phase: str, until: float, subject: Subject, watch: Watch) -> None:
+    """Wait, and tell so. Raises SubjectDied."""
+    began = time.monotonic()
+    while (now := time.monotonic()) < until:
+        subject.check()
+        watch(phase, now - began, until - began)
+        await asyncio.sleep(min(0.5, until - now))
+
+
+async def _settled_memory(subject: Subject) -> int:
+    """The server's memory once it has stopped to change, or will not in its share of the time."""
+    memory = subject.memory_bytes()
+    for _ in range(LOOKS):
+        await asyncio.sleep(SETTLE_S / (STAGES + 1) / LOOKS)
+        before, memory = memory, subject.memory_bytes()
+        if memory == before:
+            break
+    return memory
