@@ -87,6 +87,7 @@ def _is_usual(request: web.Request) -> bool:
         request.keep_alive
         and request.version == HttpVersion11
         and "id" in request.match_info  # else the reader started the answer by reading it, and is told where it is
+        and "Origin" not in request.headers  # what is said to other origins depends on which (CORS)
         and not ("Cookie" in request.headers and RENEWED in request)
     )
 

@@ -16,7 +16,7 @@ from server.wire import encode
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 CHUNKS = st.one_of(
-    st.builds(Chunk, st.integers(0, 2**40), TEXTS),
+    st.builds(Chunk, st.integers(0, 2**40), TEXTS, st.none(), st.none(), st.none()),
     st.builds(Chunk, st.integers(0, 2**40), TEXTS, st.just("failed"), st.just("ab12"), TEXTS),
 )
 FRAMES: dict[str, Callable[[Chunk], bytes]] = {

@@ -54,7 +54,7 @@ async def _started(peer: Peer, run: Run, pinned: Pinned) -> AsyncIterator[Subjec
     async with running(command, _core(pinned, "server"), getattr(peer, "measured", None) or int) as subject:
         try:
             yield subject
-        except LoadDied:
+        except (LoadDied, SubjectDied):  # the kernel forgets a process before we are told how it ended
             await subject.check_soon()
             raise
 

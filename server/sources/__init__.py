@@ -30,8 +30,9 @@ def scripted(schedule: Schedule) -> Source:
 
 
 def _typing(answer: Answer, schedule: Schedule) -> Course:
-    """Goes on whenever a token is due."""
+    """Goes on whenever a token is due. The end comes in the turn of the last one, so that both are one chunk."""
     for ms, token in schedule:
         due = answer.started + ms / 1000
         yield due
         answer.append(token, due)
+    answer.end("finished")
