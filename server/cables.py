@@ -22,28 +22,10 @@ NO_GOODBYE = struct.pack("ii", 1, 0)  # struct linger: on, for 0 seconds; POSIX:
 class Cable:
     """What connects one answer with its readers over one transport."""
 
-    connections: set[web.RequestHandler] = field(default_factory=set)
+    connections: set[asyncio.Transport] = field(default_factory=set)
     """Those over which a request is being served now."""
     cut_until: float = 0.0
     """Monotonic seconds."""
-
-
-class Way:
-    """One request along a cable; as a block, it can be cut while the block runs."""
-
-    __slots__ = ("_cable", "_connection")
-
-    def __init__(self, cable: Cable, connection: web.RequestHandler) -> None:
-        self._cable, self._connection = cable, connection
-
-    async def __aenter__(self) -> None:
-        if time.monotonic() < self._cable.cut_until:
-            reset(self._connection)
-            await asyncio.get_running_loop().create_future()  # the lost connection cancels us in a moment
-        self._cable.connections.add(self._connection)
-
-    async def __aexit__(self, *_how: object) -> None:
-        self._cable.connections.discard(self._connection)
 
 
 class Cables:
@@ -52,9 +34,14 @@ class Cables:
     def __init__(self) -> None:
         self._cables: WeakKeyDictionary[Answer, dict[str, Cable]] = WeakKeyDictionary()
 
-    def along(self, request: web.Request, answer: Answer, transport: str) -> Way:
-        """Let the request be cut while the block runs; one that comes while the cable is cut never gets so far."""
-        return Way(self._cable(answer, transport), request.protocol)
+    async def find(self, request: web.Request, answer: Answer, transport: str) -> Cable:
+        """The cable that the request comes along. One that comes while it is cut never gets so far."""
+        cable = self._cable(answer, transport)
+        if time.monotonic() < cable.cut_until:
+            if request.transport:
+                reset(request.transport)
+            await asyncio.get_running_loop().create_future()  # the lost connection cancels us in a moment
+        return cable
 
     def cut(self, answer: Answer, transport: str, seconds: float) -> None:
         """Reset who reads `answer` over `transport` now, and whoever comes to do so in the next `seconds`."""
@@ -77,13 +64,13 @@ class Cables:
         return cables[transport]
 
 
-def reset(connection: web.RequestHandler) -> None:
+def reset(connection: asyncio.Transport) -> None:
     """Break it off: what was not sent yet is thrown away, and the peer is told nothing but RST."""
-    if connection.transport is None:  # it is lost already
+    if connection.is_closing():
         return
-    its_socket = connection.transport.get_extra_info("socket")
+    its_socket = connection.get_extra_info("socket")
     its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_GOODBYE)
-    connection.transport.abort()
+    connection.abort()
 
 
 def _reset_all(cable: Cable) -> None:

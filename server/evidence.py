@@ -25,6 +25,7 @@ from server.recording import Exchange, now_ms
 from server.refusal import Refusal
 from server.sockets import goodbye, open_socket
 from server.views import answer_of, json_response
+from server.visit import Visit
 from server.wire import cursor_of, to_json
 
 LIVE_S = 0.2
@@ -69,7 +70,7 @@ async def live(request: web.Request) -> web.StreamResponse:
     """
     answer = answer_of(request)
     watcher = Watcher(request.app[LEDGER], answer)
-    with request.app[READERS]:
+    with Visit(request.app[READERS]):
         socket = await open_socket(request, "read the ledger once at /ledger")
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(_listen(request, socket, watcher))

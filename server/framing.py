@@ -12,6 +12,9 @@ Framing = Callable[[bytes], bytes]
 FLUSHED = b"\x00\x00\xff\xff"
 """How DEFLATE ends what it was told to flush; left out in a message, since every one ends so (RFC 7692 §7.2.1)."""
 
+LAST_CHUNK = b"0\r\n\r\n"
+"""Of the chunked transfer coding (RFC 9112 §7.1)."""
+
 TEXT, COMPRESSED = 0x81, 0xC1
 """First byte of a frame that is a whole text message: FIN, opcode 1, and for a compressed one RSV1 (RFC 6455 §5.2)."""
 

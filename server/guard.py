@@ -67,7 +67,7 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem(_explained(request, error))
     except (asyncio.CancelledError, ClientConnectionResetError):
         if isinstance(meter := request.protocol.access_logger, Meter):
-            meter.log_cut(request, time.monotonic() - began)
+            meter.write(request, None, time.monotonic() - began)
         raise asyncio.CancelledError from None  # to anything else aiohttp would answer 500, and nobody is there
     except (ConnectionError, TimeoutError):
         raise

@@ -23,7 +23,7 @@ from server import access
 from server.answer import Answer, Chunk
 from server.limits import Bucket
 from server.recording import Exchange, Recorder
-from server.tap import READ_BYTES, Tap
+from server.tap import READ_BYTES, Flow, Tap
 
 MOST_ROWS = 1000
 """Rows of one answer; readers beyond share a row, or words made up by clients could fill the memory."""
@@ -140,19 +140,25 @@ class Meter(AbstractAccessLogger):
     moment to read the counters, so this is one. What it writes, if anything, is up to access.py.
     """
 
-    __slots__ = ("_booked", "_exchange", "_known", "_row", "_socket", "_tap")
+    __slots__ = ("_booked", "_exchange", "_known", "_row", "_server", "_socket", "tap")
 
     def __init__(self, logger: logging.Logger, log_format: str) -> None:
         super().__init__(logger, log_format)
-        self._tap: Tap | None = None
+        self.tap: Tap | None = None
+        self._server: web.Server | None = None
         self._socket: socket.socket | None = None
         self._row: Row | None = None
         self._exchange: Exchange | None = None
         self._booked = NOTHING
         self._known: tuple[Row, ...] = ()
 
-    def connect(self, handler: web.RequestHandler, transport: asyncio.Transport, room: memoryview) -> None:
+    def connect(
+        self, server: web.Server, handler: web.RequestHandler, transport: asyncio.Transport, room: memoryview
+    ) -> None:
         """A connection was made, and with TLS its handshake is over. What comes up is read into `room`."""
+        self._server = server
+        if self.tap:  # it was made long ago, and comes back from having been held
+            return
         self._socket = transport.get_extra_info("socket")
         total_up = None
         if self._socket and KERNEL_COUNTS and transport.get_extra_info("sslcontext"):
@@ -160,7 +166,7 @@ class Meter(AbstractAccessLogger):
             # keeps its counters to be read until then.
             self._socket = self._socket.dup()
             total_up = self._total_up
-        self._tap = Tap(handler, transport, room, not KERNEL_COUNTS, total_up)
+        self.tap = Tap(handler, transport, room, not KERNEL_COUNTS, total_up)
 
     def begin(self, row: Row, exchange: Exchange | None) -> None:
         """A request of `row` has arrived. Its head is already counted, and not booked to anybody yet."""
@@ -170,8 +176,8 @@ class Meter(AbstractAccessLogger):
         if row not in self._known:
             self._known += (row,)
             row.connections += 1
-        if self._tap:
-            self._tap.record(exchange) if exchange else self._tap.forget()
+        if self.tap:
+            self.tap.record(exchange) if exchange else self.tap.forget()
 
     def settle(self) -> None:
         """Book what has been counted since the last time, to the present reader or, without one, to nobody."""
@@ -188,31 +194,32 @@ class Meter(AbstractAccessLogger):
         if self._exchange:
             self._exchange.end()
             self._exchange = None
-        if self._tap:
-            self._tap.forget()
+        if self.tap:
+            self.tap.forget()
 
     def disconnect(self) -> None:
         """The connection is lost: the last moment to read its counters."""
         ours = isinstance(self._socket, socket.socket)  # and not asyncio's view of its own: this is TLS
-        if ours and self._tap:
-            self._tap.bytes_up = self._total_up()  # TLS says goodbye after the last that came here
+        if ours and self.tap:
+            self.tap.bytes_up = self._total_up()  # TLS says goodbye after the last that came here
         self.finish()
         if ours and self._socket:
             self._socket.close()
+        self.tap = None
 
     def bound_upstream(self, bucket: Bucket) -> None:
         """From now on drop the connection as soon as more comes up than the bucket gives."""
-        if self._tap:
-            self._tap.bucket = bucket
-            if not bucket.take(self._tap.bytes_up - self._booked.bytes_up):  # what came right behind the request
-                self._tap.abort()
+        if self.tap:
+            self.tap.bucket = bucket
+            if not bucket.take(self.tap.bytes_up - self._booked.bytes_up):  # what came right behind the request
+                self.tap.abort()
 
     def _count(self) -> Counters | None:
-        if not (self._tap and self._socket):
+        if not (self.tap and self._socket):
             return None
         if not KERNEL_COUNTS:
-            return Counters(self._tap.bytes_up, self._tap.bytes_down)
-        return counters(self._socket, self._tap.bytes_up)
+            return Counters(self.tap.bytes_up, self.tap.bytes_down)
+        return counters(self._socket, self.tap.bytes_up)
 
     def _total_up(self) -> int:
         """By the kernel, what TLS put around it included."""
@@ -221,15 +228,40 @@ class Meter(AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """A response has gone out in full; the request may be one that nobody's row is kept for."""
+        if self.tap and not self.tap.serves(request.protocol):  # it goes on without its handler
+            return
         self._row = request.get(ROW)
         self.finish()
-        if self.logger.isEnabledFor(logging.INFO):
+        self.write(request, response, time)
+
+    @property
+    def logs(self) -> bool:
+        """Whether it writes anything."""
+        return self.logger.isEnabledFor(logging.INFO)
+
+    def write(self, request: web.BaseRequest, response: web.StreamResponse | None, time: float) -> None:
+        """Write a line about a request; without a response, the reader is gone, or was sent away."""
+        if self.logs:
             self.logger.info(access.line(request, response, time))
 
-    def log_cut(self, request: web.BaseRequest, time: float) -> None:
-        """A request ended without its response: the reader is gone, or was sent away."""
-        if self.logger.isEnabledFor(logging.INFO):
-            self.logger.info(access.line(request, None, time))
+    def take(self, flow: Flow) -> None:
+        """The request goes on without its handler, and `flow` is told of the connection."""
+        if self.tap:
+            self.tap.flow = flow
+            self.tap.take()
+
+    def give_back(self, closes: bool) -> None:
+        """That request has ended. The connection is closed, or a fresh handler gets it for the next one."""
+        if not (self.tap and self._server):
+            return
+        if closes:
+            self.tap.close()
+            return
+        self.finish()
+        self.tap.flow = None
+        handler = self._server()
+        handler.access_logger = self
+        self.tap.give(handler)
 
 
 class Ledger:
@@ -293,13 +325,19 @@ def watch(server: web.Server) -> None:
 
     def connection_made(handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         if isinstance(meter := handler.access_logger, Meter):
-            meter.connect(handler, transport, room)
+            meter.connect(server, handler, transport, room)
         tell_made(handler, transport)
 
     def connection_lost(handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        if isinstance(meter := handler.access_logger, Meter):
+        if isinstance(meter := handler.access_logger, Meter) and meter.tap and meter.tap.serves(handler):
             meter.disconnect()
         tell_lost(handler, exc)
 
     server.connection_made = connection_made  # type: ignore[method-assign]
     server.connection_lost = connection_lost  # type: ignore[method-assign]
+
+
+def tap_of(request: web.Request) -> Tap | None:
+    """What stands on the connection of a request."""
+    meter = request.protocol.access_logger
+    return meter.tap if isinstance(meter, Meter) else None

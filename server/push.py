@@ -15,8 +15,9 @@ from aiohttp import HttpVersion11, web
 
 from server.answer import Answer, Chunk
 from server.clock import Course, clock
-from server.framing import Framing, bare, chunked, deflated, message
-from server.ledger import delivered, delivery
+from server.framing import LAST_CHUNK, Framing, bare, chunked, deflated, message
+from server.hold import Ended, hold
+from server.ledger import delivery, tap_of
 from server.padding import padded
 from server.settings import SETTINGS, Settings
 from server.sockets import goodbye, open_socket
@@ -62,7 +63,18 @@ async def written(request: web.Request, writing: Awaitable[object]) -> bool:
 class Stream:
     """One reader's open stream: where its cursor is, and the socket that its frames go to."""
 
-    __slots__ = ("_deliver", "_settings", "_transport", "answer", "cursor", "frame", "framing", "sent_bytes")
+    __slots__ = (
+        "_app",
+        "_deadline",
+        "_deliver",
+        "_end",
+        "_socket",
+        "answer",
+        "cursor",
+        "frame",
+        "framing",
+        "sent_bytes",
+    )
 
     def __init__(
         self,
@@ -74,27 +86,54 @@ class Stream:
         framing: Framing,
     ) -> None:
         self.answer, self.cursor, self.frame, self.framing = answer, cursor, frame, framing
-        self._settings, self._deliver = request.app[SETTINGS], delivery(request)
-        self._transport, self.sent_bytes = transport, 0
+        self._socket, self.sent_bytes = transport, 0
+        self._app, self._deliver = request.app, delivery(request)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._end: Ended | None = None
         transport.set_write_buffer_limits(UNSENT_BYTES)
-
-    @property
-    def full(self) -> bool:
-        """Whether its socket takes no more for now."""
-        return is_full(self._transport)
 
     @property
     def over(self) -> bool:
         """Whether nothing can follow: it has read the end, or nobody is there."""
-        return self.answer.past_end(self.cursor) or self._transport.is_closing()
+        return self.answer.past_end(self.cursor) or self._socket.is_closing()
+
+    def start(self, end: Ended) -> None:
+        """Send what there is, and from then on all that comes. `end` is called once, when it is over."""
+        self._end = end
+        self._deliver(self.cursor, Chunk(self.cursor, ""))  # what went out before opened the stream, for no token
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Send as much as the socket takes; then wait for news, or for the socket, or it is over."""
+        if self._catch_up():
+            self._app[FANOUTS].join(self)
+        elif is_full(self._socket) and not self._socket.is_closing():
+            deadline_s = self._app[SETTINGS].write_s
+            self._deadline = asyncio.get_running_loop().call_later(deadline_s, self._socket.abort)
+        else:
+            self._over()
+
+    def resumed(self) -> None:
+        """The socket has taken most of what was waiting."""
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+            self.go_on()
+
+    def lost(self) -> None:
+        """The connection is lost, or given up."""
+        self._app[FANOUTS].leave(self)
+        if self._deadline:
+            self._deadline.cancel()
+        self._over()
 
     def framed(self, chunk: Chunk) -> bytes:
         """The bytes of a chunk, which are the same for all streams with this frame and framing."""
-        return self.framing(shape(self.frame(chunk), self._settings))
+        return self.framing(shape(self.frame(chunk), self._app[SETTINGS]))
 
     def send(self, chunk: Chunk, data: bytes) -> bool:
         """Hand a chunk to the socket, in the bytes that it is; gives whether the next one can be sent so."""
-        transport = self._transport
+        transport = self._socket
         if transport.is_closing():
             return False
         transport.write(data)
@@ -103,24 +142,33 @@ class Stream:
         self.cursor = chunk.cursor
         return not (chunk.done or is_full(transport))
 
-    def catch_up(self) -> bool:
+    def _catch_up(self) -> bool:
         """Send what there is; gives whether that was all, and the next thing can be sent as soon as it is written."""
-        free = not (self.full or self.over)
+        free = not (self.over or is_full(self._socket))
         while free and self.cursor < self.answer.cursor:
             chunk = self.answer.read(self.cursor)
             free = self.send(chunk, self.framed(chunk))
         return free
 
+    def _over(self) -> None:
+        end, self._end = self._end, None
+        if not end:
+            return
+        whole = self.answer.past_end(self.cursor) and not self._socket.is_closing()
+        if whole and self.framing is chunked:
+            self._socket.write(LAST_CHUNK)
+            self.sent_bytes += len(LAST_CHUNK)
+        end(whole)
+
 
 class Fanout:
     """Streams of one answer that get the same bytes, and have got all that there are."""
 
-    __slots__ = ("_answer", "_beaten", "_clock", "_told", "streams")
+    __slots__ = ("_all", "_answer", "_beaten", "_clock", "_told", "streams")
 
-    def __init__(self, answer: Answer) -> None:
-        self.streams: dict[Stream, asyncio.Future[None]] = {}
-        """Each with what is told when it leaves."""
-        self._answer, self._clock = answer, clock()
+    def __init__(self, answer: Answer, fanouts: "Fanouts") -> None:
+        self.streams: dict[Stream, None] = {}
+        self._all, self._answer, self._clock = fanouts, answer, clock()
         self._told, self._beaten = False, time.monotonic()
 
     def news(self) -> None:
@@ -149,8 +197,8 @@ class Fanout:
             if not stream.send(chunk, data) or chunk.cursor < answer.cursor:
                 leaving.append(stream)
         for stream in leaving:
-            if not (left := self.streams.pop(stream)).done():
-                left.set_result(None)
+            self._all.leave(stream)
+            stream.go_on()
 
 
 class Fanouts:
@@ -161,16 +209,17 @@ class Fanouts:
         self._fanouts: dict[tuple[Answer, Frame, Framing], Fanout] = {}
         self._heart: Course | None = None
 
-    async def wait(self, stream: Stream) -> None:
-        """Send it every chunk as soon as it is written. Returns when its socket takes no more, or it is over."""
+    def join(self, stream: Stream) -> None:
+        """Send it every chunk as soon as it is written, until its socket takes no more, or it is over."""
         key = stream.answer, stream.frame, stream.framing
-        fanout = self._fanouts.get(key) or self._open(key)
-        left = fanout.streams[stream] = asyncio.get_running_loop().create_future()
-        try:
-            await left
-        finally:
+        (self._fanouts.get(key) or self._open(key)).streams[stream] = None
+
+    def leave(self, stream: Stream) -> None:
+        """Send it no more."""
+        key = stream.answer, stream.frame, stream.framing
+        if fanout := self._fanouts.get(key):
             fanout.streams.pop(stream, None)
-            if not fanout.streams and self._fanouts.get(key) is fanout:
+            if not fanout.streams:
                 stream.answer.remove_listener(fanout.news)
                 del self._fanouts[key]
 
@@ -178,7 +227,7 @@ class Fanouts:
         if not self._heart:
             self._heart = self._beating()
             clock().start(self._heart)
-        fanout = self._fanouts[key] = Fanout(key[0])
+        fanout = self._fanouts[key] = Fanout(key[0], self)
         key[0].add_listener(fanout.news)
         return fanout
 
@@ -195,22 +244,6 @@ class Fanouts:
 FANOUTS = web.AppKey("fanouts", Fanouts)
 
 
-async def push(request: web.Request, answer: Answer, cursor: int, frame: Frame, framing: Framing) -> None:
-    """Send every chunk from `cursor` to the end. Returns early when the reader is gone or takes nothing any more."""
-    delivered(request, cursor, Chunk(cursor, ""))  # what went out before opened the stream, and was for no token
-    if request.transport is None:
-        return
-    stream = Stream(request, request.transport, answer, cursor, frame, framing)
-    try:
-        while True:
-            if stream.catch_up():
-                await request.app[FANOUTS].wait(stream)
-            elif stream.over or not await written(request, request.writer.drain()):
-                return
-    finally:
-        request.writer.output_size += stream.sent_bytes  # what aiohttp would have counted, for the access log
-
-
 async def stream(
     request: web.Request, answer: Answer, cursor: int, frame: Frame, prelude: bytes, headers: Mapping[str, str]
 ) -> web.StreamResponse:
@@ -224,12 +257,10 @@ async def stream(
         response.force_close()
         framing = bare
     await response.prepare(request)
-    response.headers.clear()  # they are on their way: who waits for an answer need not keep them
     first = shape(frame(Chunk(cursor, "")), request.app[SETTINGS])
-    if await written(request, response.write(prelude + first)):
-        await push(request, answer, cursor, frame, framing)
-        await written(request, response.write_eof())
-    return response
+    if not (await written(request, response.write(prelude + first)) and request.transport):
+        return response
+    return hold(request, Stream(request, request.transport, answer, cursor, frame, framing))
 
 
 async def messages(
@@ -240,8 +271,22 @@ async def messages(
     if socket.compress:
         takeover = "server_no_context_takeover" not in socket.headers["Sec-WebSocket-Extensions"]
         framing = deflated(int(socket.compress), takeover)
-    socket.headers.clear()
-    await push(request, answer, cursor, frame, framing)
+    socket.headers.clear()  # they are on their way: who waits for an answer need not keep them
+    tap, ended = tap_of(request), asyncio.get_running_loop().create_future()
+    if not (tap and request.transport):
+        return
+    stream = tap.flow = Stream(request, request.transport, answer, cursor, frame, framing)
+
+    def end(_whole: bool) -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    stream.start(end)
+    try:
+        await ended
+    finally:
+        tap.flow = None
+        stream.lost()
 
 
 async def nothing_left(request: web.Request) -> web.StreamResponse:

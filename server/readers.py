@@ -1,6 +1,6 @@
 """How many requests for an answer are being served, and how many may be.
 
-The one thing to notice: who is served is counted by a block that ends, however it ends. No place is ever lost.
+The one thing to notice: who finds no place is told when to come back, at a time of its own.
 """
 
 import asyncio
@@ -40,14 +40,15 @@ class Readers:
         self._nobody = asyncio.Event()
         self._nobody.set()
 
-    def __enter__(self) -> None:
-        """Count one more while the block runs. Raises Busy when the server is full."""
+    def take(self) -> None:
+        """Count one more. Raises Busy when the server is full."""
         if self.count >= self._limit:
             raise Busy(self._limit)
         self.count += 1
         self._nobody.clear()
 
-    def __exit__(self, *_how: object) -> None:
+    def give_back(self) -> None:
+        """Count one less."""
         self.count -= 1
         if not self.count:
             self._nobody.set()

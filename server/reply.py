@@ -18,36 +18,14 @@ from server import guard, push
 from server.answer import Answer, Chunk
 from server.clock import Course, clock
 from server.ledger import delivered
-from server.push import Frame, is_full, written
+from server.push import Frame, written
 from server.readers import READERS
+from server.sent import Sent
 from server.sessions import RENEWED
 from server.settings import SETTINGS
 
 HEADERS = {"Cache-Control": "no-store", "Content-Type": "application/json"}
 """A reply is true for its moment only, so nobody may keep it."""
-
-
-class Sent(web.StreamResponse):
-    """A response that has gone out already, as a handler has to give one."""
-
-    prepared = False
-    """Whether it did."""
-    keep_alive = True
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self._size = size
-
-    @property
-    def body_length(self) -> int:
-        """Bytes, for the access log."""
-        return self._size
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Nothing is left to be prepared."""
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to be written."""
 
 
 async def news(answer: Answer, cursor: int, most_s: float) -> None:
@@ -99,7 +77,10 @@ async def _at_once(request: web.Request, body: bytes) -> web.StreamResponse:
     sent, transport = Sent(len(data)), request.transport
     if transport and not transport.is_closing():
         transport.write(data)
-        sent.prepared = not is_full(transport) or await written(request, request.writer.drain())
+        sent.prepared = True
+        if transport.get_write_buffer_size():
+            transport.set_write_buffer_limits(0)  # draining is waiting for all of it then
+            sent.prepared = await written(request, request.writer.drain())
     return sent
 
 

@@ -6,7 +6,7 @@ them where the kernel does not tell (macOS, Windows), or to record them. A strea
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
@@ -21,6 +21,16 @@ MOST_HEARD = 16 * 1024
 """Bytes of a request that are kept until it is known who sends it; more than any head that a browser sends."""
 
 
+class Flow(Protocol):
+    """What is pushed down a connection."""
+
+    def resumed(self) -> None:
+        """The socket has taken most of what was waiting."""
+
+    def lost(self) -> None:
+        """The connection is lost."""
+
+
 class Tap(asyncio.BufferedProtocol):
     """The bytes of one connection.
 
@@ -30,7 +40,7 @@ class Tap(asyncio.BufferedProtocol):
 
     __slots__ = (
         *("__weakref__", "_counts", "_handler", "_room", "_total_up", "_transport"),
-        *("bucket", "bytes_down", "bytes_up", "exchange", "heard"),
+        *("bucket", "bytes_down", "bytes_up", "exchange", "flow", "heard"),
     )
 
     def __init__(
@@ -50,14 +60,19 @@ class Tap(asyncio.BufferedProtocol):
         """The recorded request that is under way."""
         self.bucket: Bucket | None = None
         """What may still come up, where that is bounded."""
-        self._handler, self._transport, self._room = handler, transport, room
+        self.flow: Flow | None = None
+        """Who pushes, and wants to know when it can go on, and when it cannot any more."""
+        self._handler: web.RequestHandler | None = handler
+        """None while the connection is taken from it."""
+        self._transport, self._room = transport, room
         self._counts, self._total_up = counts, total_up
         transport.set_protocol(self)
         self._watch_down(counts)
 
     def _watch_down(self, watch: bool) -> None:
         """See what goes down, too: to the handler this is the transport then, and one in all that is asked of it."""
-        self._handler.transport = self if watch else self._transport  # type: ignore[assignment]
+        if self._handler:
+            self._handler.transport = self if watch else self._transport  # type: ignore[assignment]
 
     def record(self, exchange: "Exchange") -> None:
         """Record from here on, and what has been heard of the request already."""
@@ -70,6 +85,27 @@ class Tap(asyncio.BufferedProtocol):
         if self.exchange:
             self._watch_down(self._counts)
         self.exchange, self.heard = None, b""
+
+    def serves(self, handler: web.RequestHandler) -> bool:
+        """Whether the connection is that handler's."""
+        return self._handler is handler
+
+    def take(self) -> None:
+        """Take the connection from its handler, which is told that it is lost and lets go of all that it has.
+
+        What comes up from now on is kept for the next one.
+        """
+        if handler := self._handler:
+            self._handler, handler.transport = None, None  # so that nothing is closed
+            asyncio.get_running_loop().call_soon(handler.connection_lost, None)
+
+    def give(self, handler: web.RequestHandler) -> None:
+        """Give it to another handler, with what came up meanwhile."""
+        self._handler, heard = handler, self.heard
+        handler.connection_made(self._transport)
+        self._watch_down(self._counts)
+        if heard:
+            handler.data_received(heard)
 
     # To the handler it is the transport.
 
@@ -95,7 +131,9 @@ class Tap(asyncio.BufferedProtocol):
 
     def buffer_updated(self, size: int) -> None:
         """Count on the way up."""
-        data = bytes(self._room[:size])
+        self._pass_up(bytes(self._room[:size]))
+
+    def _pass_up(self, data: bytes) -> None:
         self.bytes_up = self._total_up() if self._total_up else self.bytes_up + len(data)
         if self.exchange:
             self.exchange.add("up", data)
@@ -104,20 +142,32 @@ class Tap(asyncio.BufferedProtocol):
         if self.bucket and not self.bucket.take(len(data)):
             self._transport.abort()
             return
-        self._handler.data_received(data)
+        if self._handler:
+            self._handler.data_received(data)
+        elif len(self.heard) >= MOST_HEARD:  # who listens to a stream has nothing more to say
+            self._transport.abort()
 
     def eof_received(self) -> None:
         """Pass on."""
-        self._handler.eof_received()
+        if self._handler:
+            self._handler.eof_received()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Pass on."""
-        self._handler.connection_lost(error)
+        flow, self.flow = self.flow, None
+        if flow:
+            flow.lost()
+        if self._handler:
+            self._handler.connection_lost(error)
 
     def pause_writing(self) -> None:
         """Pass on."""
-        self._handler.pause_writing()
+        if self._handler:
+            self._handler.pause_writing()
 
     def resume_writing(self) -> None:
         """Pass on."""
-        self._handler.resume_writing()
+        if self._handler:
+            self._handler.resume_writing()
+        if self.flow:
+            self.flow.resumed()

@@ -23,6 +23,7 @@ from server.settings import SETTINGS
 from server.store import STORE
 from server.tickets import TICKETS
 from server.transports import DECLINES, TRANSPORTS, Transport
+from server.visit import VISIT, Visit
 from server.wire import cursor_of, to_json
 
 READER_FIELDS = ("cursor", "reader", "format", "ticket")
@@ -85,14 +86,16 @@ async def read(request: web.Request) -> web.StreamResponse:
         )
     app, name = request.app, request.match_info["transport"]
     app[LEDGER].begin(request, answer, name)
-    async with app[CABLES].along(request, answer, name):
-        if answer.past_end(cursor):
-            return await nothing_left(request)
-        try:
-            with app[READERS]:
-                return await transport(request, answer, cursor)
-        except Busy as busy:
-            return await _decline(request, cursor, busy)
+    cable = await app[CABLES].find(request, answer, name)
+    if answer.past_end(cursor):
+        return await nothing_left(request)
+    try:
+        with Visit(app[READERS]) as visit:
+            visit.along(cable, request.transport)
+            request[VISIT] = visit
+            return await transport(request, answer, cursor)
+    except Busy as busy:
+        return await _decline(request, cursor, busy)
 
 
 async def start_and_read(request: web.Request) -> web.StreamResponse:
@@ -110,12 +113,13 @@ async def start_and_read(request: web.Request) -> web.StreamResponse:
     source = order(fields, request.app[SETTINGS])
     name = request.match_info["transport"]
     try:
-        with request.app[READERS]:
+        with Visit(request.app[READERS]) as visit:
             answer = request.app[STORE].start(source, _asker(request))
             request.app[LEDGER].begin(request, answer, name)
             request[LOCATION] = f"/answers/{answer.id}/{name}"
-            async with request.app[CABLES].along(request, answer, name):
-                return await transport(request, answer, 0)
+            visit.along(await request.app[CABLES].find(request, answer, name), request.transport)
+            request[VISIT] = visit
+            return await transport(request, answer, 0)
     except Busy as busy:
         return await _decline(request, 0, busy)
     except Refusal:

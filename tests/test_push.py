@@ -137,10 +137,10 @@ async def test_a_reader_that_takes_nothing_is_left_alone_and_the_others_go_on(
     links = await start()
     slow, quick = await lines.open(links[name], room=4096), await lines.open(links[name])
     await waiting(http, 2)
-    loop, big, heard = asyncio.get_running_loop(), "x" * 10_000, b""
+    loop, big, heard = asyncio.get_running_loop(), "%" * 10_000, b""
     for _ in range(200):
         written[0].append(big)
-        while heard.count(b"x") < 10_000:
+        while heard.count(b"%") < 10_000:
             heard += await loop.sock_recv(quick, 65536)
         heard = b""
     written[0].append("the end")
@@ -152,7 +152,7 @@ async def test_a_reader_that_takes_nothing_is_left_alone_and_the_others_go_on(
         heard = await loop.sock_recv(slow, 65536)
         got += heard
         heard = got[-400:]
-    assert got.count(b"x") - got.count(b"text") == 200 * 10_000
+    assert got.count(b"%") == 200 * 10_000
 
 
 @pytest.mark.parametrize("settings", [Settings(port=0, heartbeat_s=0.05)])
