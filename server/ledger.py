@@ -257,11 +257,11 @@ class Meter(AbstractAccessLogger):
         if closes:
             self.tap.close()
             return
+        heard, self.tap.flow = self.tap.heard, None
         self.finish()
-        self.tap.flow = None
         handler = self._server()
         handler.access_logger = self
-        self.tap.give(handler)
+        self.tap.give(handler, heard)
 
 
 class Ledger:

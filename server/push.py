@@ -2,9 +2,9 @@
 
 The one thing to notice: a token costs one wake-up, one frame and one `send`. Streams that have read everything wait in
 a fan-out, which makes the next frame once and hands it to each of their sockets in the turn in which the token was
-written; no task wakes up for that. A stream whose socket takes no more leaves the fan-out: its own task waits until it
-does, and reads on from its cursor. So a slow reader gets fewer and larger chunks, and nothing is queued for it: its
-queue is the log, which exists once for all.
+written; no task wakes up for that. A stream whose socket takes no more leaves the fan-out until it does, and then reads
+on from its cursor. So a slow reader gets fewer and larger chunks, and nothing is queued for it: its queue is the log,
+which exists once for all.
 """
 
 import asyncio

@@ -99,9 +99,9 @@ class Tap(asyncio.BufferedProtocol):
             self._handler, handler.transport = None, None  # so that nothing is closed
             asyncio.get_running_loop().call_soon(handler.connection_lost, None)
 
-    def give(self, handler: web.RequestHandler) -> None:
+    def give(self, handler: web.RequestHandler, heard: bytes) -> None:
         """Give it to another handler, with what came up meanwhile."""
-        self._handler, heard = handler, self.heard
+        self._handler, self.heard = handler, heard
         handler.connection_made(self._transport)
         self._watch_down(self._counts)
         if heard:

@@ -1,0 +1,128 @@
+"""Streams whose handler has returned: what goes on, and what the connection is good for afterwards."""
+
+import asyncio
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from server.settings import Settings
+from server.tap import MOST_HEARD
+from tests.conftest import Start
+
+HELD = ("sse", "iframe")
+NEVER = {"first_token_ms": 60_000}
+ENDS = b"0\r\n\r\n"
+
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def ask(url: str, line: Line | None = None, version: str = "1.1", head: str = "") -> Line:
+    """Send a request, over the connection that there is or over a new one."""
+    parts = urlsplit(url)
+    reader, writer = line or await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(f"GET {parts.path} HTTP/{version}\r\nHost: {parts.netloc}\r\n{head}\r\n".encode())
+    return reader, writer
+
+
+async def begun(line: Line) -> None:
+    """Return when the stream is open."""
+    await line[0].readuntil(b'"text":""')
+
+
+async def readers(http: aiohttp.ClientSession) -> int:
+    """How many are being served."""
+    return int((await (await http.get("/healthz")).json())["readers"])
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_a_stream_costs_no_task(name: str, http: aiohttp.ClientSession, start: Start) -> None:
+    links = await start(**NEVER)
+    assert await readers(http) == 0
+    before = len(asyncio.all_tasks())
+    lines = [await ask(links[name]) for _ in range(10)]
+    for line in lines:
+        await begun(line)
+    assert await readers(http) == 10
+    assert len(asyncio.all_tasks()) == before
+    for _, writer in lines:
+        writer.close()
+    while await readers(http):
+        pass
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_the_connection_is_good_for_the_next_request_when_the_answer_has_ended(
+    name: str, server: str, start: Start
+) -> None:
+    links = await start(text="first")
+    line = await ask(links[name])
+    await line[0].readuntil(ENDS)
+    for _ in range(3):
+        await ask(links[name], line)  # over and over again, also when it is all there from the start
+        await line[0].readuntil(ENDS)
+    await ask(f"{server}/healthz", line)
+    assert (await line[0].readline()) == b"HTTP/1.1 200 OK\r\n"
+    line[1].close()
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_a_request_that_comes_during_a_stream_is_answered_after_it(
+    name: str, http: aiohttp.ClientSession, server: str, start: Start
+) -> None:
+    links = await start(**NEVER)
+    line = await ask(links[name])
+    await begun(line)
+    await ask(f"{server}/healthz", line)
+    await http.delete(links["self"])
+    assert b"HTTP/1.1" not in await line[0].readuntil(ENDS)
+    assert (await line[0].readline()) == b"HTTP/1.1 200 OK\r\n"
+    line[1].close()
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_who_sends_and_sends_during_a_stream_is_dropped(
+    name: str, http: aiohttp.ClientSession, start: Start
+) -> None:
+    links = await start(**NEVER)
+    line = await ask(links[name])
+    await begun(line)
+    line[1].write(b"x" * 2 * MOST_HEARD)
+    with suppress(ConnectionError):
+        await line[0].read(-1)
+    line[1].close()
+    while await readers(http):
+        pass
+
+
+@pytest.mark.parametrize(("version", "head"), [("1.0", ""), ("1.1", "Connection: close\r\n")])
+@pytest.mark.parametrize("name", HELD)
+async def test_who_wants_the_connection_closed_finds_it_closed_at_the_end(
+    name: str, version: str, head: str, start: Start
+) -> None:
+    links = await start(text="all of it")
+    line = await ask(links[name], version=version, head=head)
+    async with asyncio.timeout(10):
+        assert b'"done":"finished"' in await line[0].read(-1)
+    line[1].close()
+
+
+@pytest.mark.parametrize("settings", [Settings(port=0, first_token_ms=0, token_ms=0, access_log=True)])
+@pytest.mark.parametrize("name", HELD)
+async def test_the_access_log_tells_of_a_stream_when_it_has_ended_and_of_a_cut(
+    name: str, capsys: pytest.CaptureFixture[str], http: aiohttp.ClientSession, start: Start
+) -> None:
+    links = await start(text="short")
+    line = await ask(links[name])
+    said = await line[0].readuntil(ENDS)
+    never = await start(text="never", **NEVER)
+    cut = await ask(never[name])
+    await begun(cut)
+    assert await readers(http) == 1
+    cut[1].transport.abort()
+    while await readers(http):
+        pass
+    line[1].close()
+    lines = [each for each in capsys.readouterr().err.splitlines() if f"/{name} HTTP" in each or f'/{name}"' in each]
+    assert [each.split('" ')[1].split()[:2] for each in lines] == [["200", str(len(said))], ["cut", "-"]]
