@@ -177,7 +177,7 @@ class Meter(AbstractAccessLogger):
             self._known += (row,)
             row.connections += 1
         if self.tap:
-            self.tap.record(exchange) if exchange else self.tap.forget()
+            self.tap.begin(exchange)
 
     def settle(self) -> None:
         """Book what has been counted since the last time, to the present reader or, without one, to nobody."""

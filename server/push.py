@@ -19,8 +19,10 @@ from server.framing import LAST_CHUNK, Framing, bare, chunked, deflated, message
 from server.hold import Ended, hold
 from server.ledger import delivery, tap_of
 from server.padding import padded
+from server.sent import Sent
 from server.settings import SETTINGS, Settings
 from server.sockets import goodbye, open_socket
+from server.tap import Tap
 
 Frame = Callable[[Chunk], bytes]
 
@@ -258,9 +260,14 @@ async def stream(
         framing = bare
     await response.prepare(request)
     first = shape(frame(Chunk(cursor, "")), request.app[SETTINGS])
-    if not (await written(request, response.write(prelude + first)) and request.transport):
+    tap = tap_of(request)
+    if not (await written(request, response.write(prelude + first)) and request.transport and tap):
         return response
-    return hold(request, Stream(request, request.transport, answer, cursor, frame, framing))
+    stream = Stream(request, request.transport, answer, cursor, frame, framing)
+    if tap.alone:
+        return hold(request, stream)
+    await _over(tap, stream)  # more requests wait behind this one, with the same handler
+    return Sent(stream.sent_bytes, keep_alive=bool(response.keep_alive))
 
 
 async def messages(
@@ -272,21 +279,8 @@ async def messages(
         takeover = "server_no_context_takeover" not in socket.headers["Sec-WebSocket-Extensions"]
         framing = deflated(int(socket.compress), takeover)
     socket.headers.clear()  # they are on their way: who waits for an answer need not keep them
-    tap, ended = tap_of(request), asyncio.get_running_loop().create_future()
-    if not (tap and request.transport):
-        return
-    stream = tap.flow = Stream(request, request.transport, answer, cursor, frame, framing)
-
-    def end(_whole: bool) -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    stream.start(end)
-    try:
-        await ended
-    finally:
-        tap.flow = None
-        stream.lost()
+    if (tap := tap_of(request)) and request.transport:
+        await _over(tap, Stream(request, request.transport, answer, cursor, frame, framing))
 
 
 async def nothing_left(request: web.Request) -> web.StreamResponse:
@@ -299,6 +293,23 @@ async def nothing_left(request: web.Request) -> web.StreamResponse:
     socket = await open_socket(request, "")
     await written(request, goodbye(request, socket))
     return socket
+
+
+async def _over(tap: Tap, stream: Stream) -> None:
+    """Start a stream, and return when it is over."""
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end(_whole: bool) -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    tap.flow = stream
+    stream.start(end)
+    try:
+        await ended
+    finally:
+        tap.flow = None
+        stream.lost()
 
 
 def _give_up(request: web.Request) -> None:

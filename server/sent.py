@@ -8,11 +8,17 @@ class Sent(web.StreamResponse):
 
     prepared = False
     """Whether it has gone out."""
-    keep_alive = True
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, keep_alive: bool = True) -> None:
         super().__init__()
         self._size = size
+        if not keep_alive:
+            self.force_close()
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection is good for another request."""
+        return super().keep_alive is not False
 
     @property
     def body_length(self) -> int:

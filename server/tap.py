@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 READ_BYTES = 64 * 1024
 """That are read at once, at most."""
 
+HEAD_ENDS = b"\r\n\r\n"
+
 MOST_HEARD = 16 * 1024
 """Bytes of a request that are kept until it is known who sends it; more than any head that a browser sends."""
 
@@ -40,7 +42,7 @@ class Tap(asyncio.BufferedProtocol):
 
     __slots__ = (
         *("__weakref__", "_counts", "_handler", "_room", "_total_up", "_transport"),
-        *("bucket", "bytes_down", "bytes_up", "exchange", "flow", "heard"),
+        *("alone", "bucket", "bytes_down", "bytes_up", "exchange", "flow", "heard"),
     )
 
     def __init__(
@@ -56,6 +58,8 @@ class Tap(asyncio.BufferedProtocol):
         With TLS it is asked for (`total_up`) at these moments, since what comes here is less than what crossed."""
         self.heard = b""
         """What came up since the last request: the head of the next one."""
+        self.alone = False
+        """Whether nothing came behind the head of the request that is under way, when it began."""
         self.exchange: Exchange | None = None
         """The recorded request that is under way."""
         self.bucket: Bucket | None = None
@@ -74,11 +78,15 @@ class Tap(asyncio.BufferedProtocol):
         if self._handler:
             self._handler.transport = self if watch else self._transport  # type: ignore[assignment]
 
-    def record(self, exchange: "Exchange") -> None:
-        """Record from here on, and what has been heard of the request already."""
-        self._watch_down(True)
-        exchange.add("up", self.heard)
-        self.exchange, self.heard = exchange, b""
+    def begin(self, exchange: "Exchange | None") -> None:
+        """A request has come. With an exchange, record from here on, and what has been heard of it already."""
+        self.alone = self.heard.endswith(HEAD_ENDS) and self.heard.count(HEAD_ENDS) == 1
+        if exchange:
+            self._watch_down(True)
+            exchange.add("up", self.heard)
+            self.exchange, self.heard = exchange, b""
+        else:
+            self.forget()
 
     def forget(self) -> None:
         """A request is over, or nobody's: what comes up next begins another one."""

@@ -82,6 +82,21 @@ async def test_a_request_that_comes_during_a_stream_is_answered_after_it(
 
 
 @pytest.mark.parametrize("name", HELD)
+async def test_requests_that_come_in_one_packet_are_all_answered_in_their_order(
+    name: str, server: str, start: Start
+) -> None:
+    links = await start(text="all at once")
+    parts = urlsplit(links[name])
+    requests = [f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n" for path in [parts.path] * 3 + ["/healthz"]]
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write("".join(requests).encode())
+    for _ in range(3):
+        assert b'"done":"finished"' in await reader.readuntil(ENDS)
+    assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
+    writer.close()
+
+
+@pytest.mark.parametrize("name", HELD)
 async def test_who_sends_and_sends_during_a_stream_is_dropped(
     name: str, http: aiohttp.ClientSession, start: Start
 ) -> None:
