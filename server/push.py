@@ -264,7 +264,7 @@ async def stream(
     if not (await written(request, response.write(prelude + first)) and request.transport and tap):
         return response
     stream = Stream(request, request.transport, answer, cursor, frame, framing)
-    if tap.alone:
+    if tap.alone and not tap.heard:
         return hold(request, stream)
     await _over(tap, stream)  # more requests wait behind this one, with the same handler
     return Sent(stream.sent_bytes, keep_alive=bool(response.keep_alive))

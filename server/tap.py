@@ -145,7 +145,7 @@ class Tap(asyncio.BufferedProtocol):
         self.bytes_up = self._total_up() if self._total_up else self.bytes_up + len(data)
         if self.exchange:
             self.exchange.add("up", data)
-        elif len(self.heard) < MOST_HEARD:
+        if len(self.heard) < MOST_HEARD and not (self.exchange and self._handler):
             self.heard += data
         if self.bucket and not self.bucket.take(len(data)):
             self._transport.abort()

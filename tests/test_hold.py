@@ -67,11 +67,12 @@ async def test_the_connection_is_good_for_the_next_request_when_the_answer_has_e
     line[1].close()
 
 
+@pytest.mark.parametrize("record", [False, True])
 @pytest.mark.parametrize("name", HELD)
 async def test_a_request_that_comes_during_a_stream_is_answered_after_it(
-    name: str, http: aiohttp.ClientSession, server: str, start: Start
+    name: str, record: bool, http: aiohttp.ClientSession, server: str, start: Start
 ) -> None:
-    links = await start(**NEVER)
+    links = await start(**NEVER, record=record)
     line = await ask(links[name])
     await begun(line)
     await ask(f"{server}/healthz", line)
