@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check transcripts screenshot figures security reliability performance clean
+.PHONY: help run test check transcripts screenshot figures security reliability clean
 
 help:
 	@echo "make run [PORT=8000]   start the server and open its page"
@@ -15,7 +15,6 @@ help:
 	@echo "make figures           measure what docs/figures.md shows anew; leave the machine alone meanwhile"
 	@echo "make security          run all attacks and write what docs/security.md shows anew, with the report"
 	@echo "make reliability       try all faults, and a crowd that is cut, and write what docs/reliability.md shows anew"
-	@echo "make performance       compare with other servers and write what docs/performance.md shows anew"
 
 # Ctrl-C is the ordinary way to end the server, so its exit code 130 is no failure here.
 run: $(VENV)/run
@@ -52,13 +51,6 @@ reliability: $(VENV)/test
 	cp out/faults/result.json docs/reliability/faults.json
 	cp out/soak/result.json docs/reliability/soak.json
 	$(BIN)/python -m tests.reliability
-
-performance: $(VENV)/test
-	@$(BIN)/python -m tests.system
-	$(BIN)/python -m lab peers --seconds 3 --crowds 1000x50 --out out/peers
-	cp out/peers/result.json docs/performance/peers.json
-	$(BIN)/python -m tests.profile docs/performance/profile-after.json
-	$(BIN)/python -m tests.performance
 
 clean:
 	rm -rf $(VENV)

@@ -56,7 +56,7 @@ class Answer:
         self._tokens: list[str] = []
         self._times = array("d")  # of each entry, when it was due and when it was appended
         self._sha256: str | None = None
-        self._listeners: tuple[Callable[[], None], ...] = ()
+        self._listeners: dict[Callable[[], None], None] = {}
         self._end = asyncio.Event()
 
     @property
@@ -132,11 +132,11 @@ class Answer:
 
     def add_listener(self, tell: Callable[[], None]) -> None:
         """Call `tell` whenever an entry has been written. It must be quick, and not raise."""
-        self._listeners += (tell,)
+        self._listeners[tell] = None
 
     def remove_listener(self, tell: Callable[[], None]) -> None:
         """Call it no more."""
-        self._listeners = tuple(listener for listener in self._listeners if listener != tell)
+        del self._listeners[tell]
 
     async def wait(self, cursor: int) -> None:
         """Return once `read(cursor)` has news (at once, past the end)."""
@@ -165,5 +165,5 @@ class Answer:
         self._tokens.append(token)
         self._times.append(now if due is None else due)
         self._times.append(now)
-        for tell in self._listeners:
+        for tell in tuple(self._listeners):
             tell()

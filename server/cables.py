@@ -66,9 +66,9 @@ class Cables:
 
 def reset(connection: asyncio.Transport) -> None:
     """Break it off: what was not sent yet is thrown away, and the peer is told nothing but RST."""
-    if connection.is_closing():
-        return
     its_socket = connection.get_extra_info("socket")
+    if its_socket.fileno() == -1:  # it is lost already
+        return
     its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_GOODBYE)
     connection.abort()
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Generator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from inspect import GEN_CLOSED, getgeneratorstate
 from weakref import WeakKeyDictionary
 
@@ -27,8 +27,7 @@ log = logging.getLogger(__name__)
 class Clock:
     """Has courses go on at their times, each at most once in a turn, so that none holds up the others."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._courses: dict[int, list[Course]] = {}  # by the tick at which they go on
         self._ticks: list[int] = []  # those of the dict, as a heap
         self._followed: dict[Course, asyncio.Future[None]] = {}
@@ -48,13 +47,15 @@ class Clock:
         course.close()
         self._stopped += 1
         if self._stopped > MOST_STOPPED:
-            for courses in self._courses.values():
-                courses[:] = [each for each in courses if getgeneratorstate(each) != GEN_CLOSED]
+            left = {tick: list(filter(_goes_on, courses)) for tick, courses in self._courses.items()}
+            self._courses = {tick: courses for tick, courses in left.items() if courses}
+            self._ticks = list(self._courses)
+            heapify(self._ticks)
             self._stopped = 0
 
     async def follow(self, course: Course) -> None:
         """Return when the course has ended. Raises what it raises; it is stopped when we are cancelled."""
-        ended = self._followed[course] = self._loop.create_future()
+        ended = self._followed[course] = asyncio.get_running_loop().create_future()
         self.start(course)
         try:
             await ended
@@ -65,12 +66,12 @@ class Clock:
     def soon(self, call: Callable[[], None]) -> None:
         """Call this once all that is due by now has been done."""
         if not (self._soon or self._ringing):
-            self._loop.call_soon(self._call)
+            asyncio.get_running_loop().call_soon(self._call)
         self._soon.append(call)
 
     def _ring(self) -> None:
         self._ringing, self._timer, self._rings_at = True, None, -1
-        now = int(time.monotonic() * TICKS_PER_S)
+        now, late = int(time.monotonic() * TICKS_PER_S), list[Course]()
         while self._ticks and self._ticks[0] <= now:
             for course in self._courses.pop(heappop(self._ticks)):
                 try:
@@ -78,7 +79,9 @@ class Clock:
                 except Exception as end:  # also the StopIteration of one that is over: it must not stop the others
                     self._over(course, end)
                 else:
-                    self._put(tick if tick > now else now + 1, course)
+                    self._put(tick, course) if tick > now else late.append(course)
+        for course in late:  # in the next turn, at once
+            self._put(now, course)
         self._ringing = False
         self._call()
         self._set()
@@ -118,15 +121,21 @@ class Clock:
             self._timer.cancel()
         self._rings_at = tick
         if self._ticks:
-            self._timer = self._loop.call_later(max(0.0, tick / TICKS_PER_S - time.monotonic()), self._ring)
+            self._timer = asyncio.get_running_loop().call_later(
+                max(0.0, tick / TICKS_PER_S - time.monotonic()), self._ring
+            )
 
 
 def clock() -> Clock:
     """The clock of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _CLOCKS:
-        _CLOCKS[loop] = Clock(loop)
+        _CLOCKS[loop] = Clock()
     return _CLOCKS[loop]
 
 
 _CLOCKS: WeakKeyDictionary[asyncio.AbstractEventLoop, Clock] = WeakKeyDictionary()
+
+
+def _goes_on(course: Course) -> bool:
+    return getgeneratorstate(course) != GEN_CLOSED

@@ -235,12 +235,14 @@ class Fanouts:
 
     def _beating(self) -> Course:
         """As long as there is anybody to beat for: now and then look whose silence has been long enough."""
-        while self._fanouts:
-            now = time.monotonic()
-            for fanout in list(self._fanouts.values()):
-                fanout.beat(now, self._heartbeat_s)
-            yield now + self._heartbeat_s / LOOKS
-        self._heart = None
+        try:
+            while self._fanouts:
+                now = time.monotonic()
+                for fanout in list(self._fanouts.values()):
+                    fanout.beat(now, self._heartbeat_s)
+                yield now + self._heartbeat_s / LOOKS
+        finally:
+            self._heart = None
 
 
 FANOUTS = web.AppKey("fanouts", Fanouts)
@@ -264,9 +266,9 @@ async def stream(
     if not (await written(request, response.write(prelude + first)) and request.transport and tap):
         return response
     stream = Stream(request, request.transport, answer, cursor, frame, framing)
-    if tap.alone and not tap.heard:
+    if tap.alone and not (tap.heard or request.body_exists):
         return hold(request, stream)
-    await _over(tap, stream)  # more requests wait behind this one, with the same handler
+    await _over(tap, stream)  # what waits behind this request, or belongs to it, is with its handler
     return Sent(stream.sent_bytes, keep_alive=bool(response.keep_alive))
 
 

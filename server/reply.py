@@ -79,8 +79,9 @@ async def _at_once(request: web.Request, body: bytes) -> web.StreamResponse:
         transport.write(data)
         sent.prepared = True
         if transport.get_write_buffer_size():
-            transport.set_write_buffer_limits(0)  # draining is waiting for all of it then
+            transport.set_write_buffer_limits(1, 0)  # draining is waiting for all of it then
             sent.prepared = await written(request, request.writer.drain())
+            transport.set_write_buffer_limits()
     return sent
 
 

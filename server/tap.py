@@ -41,7 +41,7 @@ class Tap(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
-        *("__weakref__", "_counts", "_handler", "_room", "_total_up", "_transport"),
+        *("__weakref__", "_counts", "_handler", "_paused", "_room", "_total_up", "_transport"),
         *("alone", "bucket", "bytes_down", "bytes_up", "exchange", "flow", "heard"),
     )
 
@@ -68,7 +68,7 @@ class Tap(asyncio.BufferedProtocol):
         """Who pushes, and wants to know when it can go on, and when it cannot any more."""
         self._handler: web.RequestHandler | None = handler
         """None while the connection is taken from it."""
-        self._transport, self._room = transport, room
+        self._transport, self._room, self._paused = transport, room, False
         self._counts, self._total_up = counts, total_up
         transport.set_protocol(self)
         self._watch_down(counts)
@@ -80,7 +80,8 @@ class Tap(asyncio.BufferedProtocol):
 
     def begin(self, exchange: "Exchange | None") -> None:
         """A request has come. With an exchange, record from here on, and what has been heard of it already."""
-        self.alone = self.heard.endswith(HEAD_ENDS) and self.heard.count(HEAD_ENDS) == 1
+        heard = self.heard
+        self.alone = heard.endswith(HEAD_ENDS) and heard.count(HEAD_ENDS) == 1 and len(heard) < MOST_HEARD
         if exchange:
             self._watch_down(True)
             exchange.add("up", self.heard)
@@ -112,6 +113,8 @@ class Tap(asyncio.BufferedProtocol):
         self._handler, self.heard = handler, heard
         handler.connection_made(self._transport)
         self._watch_down(self._counts)
+        if self._paused:
+            handler.pause_writing()
         if heard:
             handler.data_received(heard)
 
@@ -143,9 +146,9 @@ class Tap(asyncio.BufferedProtocol):
 
     def _pass_up(self, data: bytes) -> None:
         self.bytes_up = self._total_up() if self._total_up else self.bytes_up + len(data)
-        if self.exchange:
+        if self.exchange and self._handler:
             self.exchange.add("up", data)
-        if len(self.heard) < MOST_HEARD and not (self.exchange and self._handler):
+        elif len(self.heard) < MOST_HEARD:
             self.heard += data
         if self.bucket and not self.bucket.take(len(data)):
             self._transport.abort()
@@ -170,11 +173,13 @@ class Tap(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """Pass on."""
+        self._paused = True
         if self._handler:
             self._handler.pause_writing()
 
     def resume_writing(self) -> None:
         """Pass on."""
+        self._paused = False
         if self._handler:
             self._handler.resume_writing()
         if self.flow:

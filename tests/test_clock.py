@@ -41,12 +41,21 @@ async def test_courses_take_turns_so_that_one_that_is_late_holds_up_no_other() -
     assert "".join(came) == "ababab"
 
 
+async def test_a_course_that_is_late_goes_on_in_every_turn_of_the_loop_until_it_is_not() -> None:
+    came: list[float] = []
+    following = asyncio.create_task(clock().follow(at([-1] * 1000, came.append)))
+    for _ in range(1010):  # no time goes by but that of the turns
+        await asyncio.sleep(0)
+    assert len(came) == 1000
+    await following
+
+
 async def test_a_thousand_courses_cost_the_loop_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     timers: list[asyncio.TimerHandle] = []
     call_later = loop.call_later
 
-    ours, due = Clock(loop), time.monotonic() + FAR_S
+    ours, due = Clock(), time.monotonic() + FAR_S
 
     def counted(delay: float, call: Callable[..., None], *of: Any) -> asyncio.TimerHandle:
         timer = call_later(delay, call, *of)
@@ -117,7 +126,7 @@ async def test_who_follows_no_longer_stops_the_course() -> None:
 
 
 async def test_a_course_that_was_stopped_goes_on_no_more_and_its_place_is_given_back() -> None:
-    ours = Clock(asyncio.get_running_loop())
+    ours = Clock()
     for _ in range(10 * MOST_STOPPED):
         course = at([FAR_S], lambda _: None)
         ours.start(course)

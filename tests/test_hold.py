@@ -97,6 +97,32 @@ async def test_requests_that_come_in_one_packet_are_all_answered_in_their_order(
     writer.close()
 
 
+BODY = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (f"Content-Length: {len(BODY)}", BODY),
+        ("Transfer-Encoding: chunked", f"{len(BODY):x}\r\n{BODY}\r\n0\r\n\r\n"),
+    ],
+    ids=["length", "chunked"],
+)
+@pytest.mark.parametrize("name", HELD)
+async def test_the_body_of_a_request_is_never_taken_for_the_next_request(
+    name: str, framing: str, body: str, http: aiohttp.ClientSession, server: str, start: Start
+) -> None:
+    links = await start(**NEVER)
+    line = await ask(links[name], head=f"{framing}\r\nExpect: 100-continue\r\n")
+    await begun(line)
+    line[1].write(body.encode())
+    await http.delete(links["self"])
+    await line[0].readuntil(ENDS)
+    await ask(f"{server}/healthz", line)
+    assert await line[0].readline() == b"HTTP/1.1 200 OK\r\n"
+    line[1].close()
+
+
 @pytest.mark.parametrize("name", HELD)
 async def test_who_sends_and_sends_during_a_stream_is_dropped(
     name: str, http: aiohttp.ClientSession, start: Start
