@@ -97,12 +97,12 @@ async def load(parameters: Parameters, report: Callable[[Row], None], progress: 
     for number, crowd in enumerate(crowds, 1):
         what = f"run {number} of {len(crowds)}: {crowd.variant.name}, {crowd.readers} readers (in seconds)"
         progress.update(running, description=what, completed=round(spent_s))
-        report(await measure(crowd, _watch(progress, running, phase, spent_s, crowd.expected_s)))
+        report(await measure(crowd, watching(progress, running, phase, spent_s, crowd.expected_s)))
         spent_s += crowd.expected_s
     progress.update(running, completed=round(spent_s))
 
 
-def _watch(progress: Progress, running: TaskID, phase: TaskID, spent_s: float, run_s: float) -> Watch:
+def watching(progress: Progress, running: TaskID, phase: TaskID, spent_s: float, run_s: float) -> Watch:
     """Shows a run's phase on one bar, and on the other how far all runs are."""
     began = time.monotonic()
 

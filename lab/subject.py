@@ -23,6 +23,8 @@ from server.tls import certificate
 ROOT = Path(__file__).parent.parent
 START_S = 30
 END_S = 15
+LOOKS = 4
+"""How often the memory is looked at, at most, until it has settled."""
 
 
 class SubjectDied(Failure):
@@ -50,6 +52,16 @@ class Subject:
         with self._alive():
             memory = psutil.Process(self.measured).memory_full_info()
             return int(getattr(memory, "pss", memory.uss))
+
+    async def settled_memory(self, within_s: float) -> int:
+        """The same once it has stopped to change, or will not within that time. Raises SubjectDied."""
+        memory = self.memory_bytes()
+        for _ in range(LOOKS):
+            await asyncio.sleep(within_s / LOOKS)
+            before, memory = memory, self.memory_bytes()
+            if memory == before:
+                break
+        return memory
 
     async def check_soon(self) -> None:
         """`check`, for whoever has just lost its connection: that is noticed before the end of the process is."""

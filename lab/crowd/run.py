@@ -27,8 +27,6 @@ QUIET_S = 300.0
 none in the typing, or the other way round, would be booked to the tokens."""
 AT_ONCE = 8
 """Answers that are started side by side."""
-LOOKS = 4
-"""How often the memory is looked at, at most, until it has settled."""
 
 Watch = Callable[[str, float, float], None]
 """Is told a phase, how far it is, and how far it goes."""
@@ -54,7 +52,7 @@ async def _run(crowd: Crowd, subject: Subject, processes: Sequence[LoadProcess],
         await asyncio.gather(*(process.ready() for process in processes))
         when = schedule(crowd, time.monotonic())
         answers = await _post(crowd, http, when, watch)
-    points = [(0, await _settled_memory(subject))]
+    points = [(0, await subject.settled_memory(SETTLE_S / (STAGES + 1)))]
     await all_carry_out(processes, orders(crowd, subject.url, answers, when), _quietly)
     points += [await _connect(readers, crowd, subject, processes, watch) for readers in crowd.stages]
     connected = _Books.of(subject)
@@ -121,18 +119,7 @@ async def _connect(
     """Have readers connect until there are so many; gives that and the server's memory then."""
     commands = connect_orders(crowd, readers)
     await all_carry_out(processes, commands, lambda connected: watch("connecting", connected, crowd.readers))
-    return readers, await _settled_memory(subject)
-
-
-async def _settled_memory(subject: Subject) -> int:
-    """The server's memory once it has stopped to change, or will not in its share of the time."""
-    memory = subject.memory_bytes()
-    for _ in range(LOOKS):
-        await asyncio.sleep(SETTLE_S / (STAGES + 1) / LOOKS)
-        before, memory = memory, subject.memory_bytes()
-        if memory == before:
-            break
-    return memory
+    return readers, await subject.settled_memory(SETTLE_S / (STAGES + 1))
 
 
 async def _look_on(subject: Subject, when: Schedule, watch: Watch) -> tuple[_Books, int]:

@@ -5,17 +5,16 @@ A machine that is slower in one hour than in the next then does not decide who i
 """
 
 import sys
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
 from lab.limits import Failure, check
-from lab.load import allow_files
+from lab.load import allow_files, watching
 from lab.peers.catalogue import PEERS
-from lab.peers.run import Watch, measure
+from lab.peers.run import measure
 from lab.peers.schedule import Run, a_run, crowd_of
 from lab.result import Row
 from lab.spread import interleaved
@@ -108,17 +107,6 @@ async def peers(parameters: Parameters, report: Callable[[Row], None], progress:
     for number, run in enumerate(runs, 1):
         what = f"run {number} of {len(runs)}: {run.transport} by {run.peer}, {run.crowd} (in seconds)"
         progress.update(running, description=what, completed=round(spent_s))
-        report(await measure(run, _watch(progress, running, phase, spent_s, run.expected_s)))
+        report(await measure(run, watching(progress, running, phase, spent_s, run.expected_s)))
         spent_s += run.expected_s
     progress.update(running, completed=round(spent_s))
-
-
-def _watch(progress: Progress, running: TaskID, phase: TaskID, spent_s: float, run_s: float) -> Watch:
-    """Shows a run's phase on one bar, and on the other how far all runs are."""
-    began = time.monotonic()
-
-    def watch(name: str, done: float, of: float) -> None:
-        progress.update(phase, description=name, completed=round(done), total=round(of))
-        progress.update(running, completed=round(spent_s + min(time.monotonic() - began, run_s)))
-
-    return watch

@@ -19,9 +19,6 @@ from lab.peers.row import Noted, Pinned, failure, row
 from lab.peers.schedule import PATIENCE_S, SETTLE_S, STAGES, Run, Schedule, order, schedule
 from lab.subject import ROOT, Subject, SubjectDied, ended, on_core, running
 
-LOOKS = 4
-"""How often the memory is looked at, at most, until it has settled."""
-
 Watch = Callable[[str, float, float], None]
 """Is told a phase, how far it is, and how far it goes."""
 
@@ -85,13 +82,13 @@ async def _run(run: Run, subject: Subject, load: LoadProcess, watch: Watch) -> N
 
     await load.ready()
     await load.carry_out({"warm_up": subject.url, "transport": run.transport}, progress("warming up"))
-    warm_bytes = await _settled_memory(subject)
+    warm_bytes = await subject.settled_memory(SETTLE_S / (STAGES + 1))
     when = schedule(run, time.monotonic())
     await load.carry_out(order(run, subject.url, when), progress("starting answers"))
-    points = [(0, await _settled_memory(subject))]
+    points = [(0, await subject.settled_memory(SETTLE_S / (STAGES + 1)))]
     for readers in run.stages:
         await load.carry_out({"connect": readers}, progress("connecting"))
-        points.append((readers, await _settled_memory(subject)))
+        points.append((readers, await subject.settled_memory(SETTLE_S / (STAGES + 1))))
     reading = load.carry_out({"until": when.last_due + PATIENCE_S}, progress("reading"))
     report, (idle, began) = await _both(reading, _look_on(subject, when, watch))
     typing = _Books.of(subject).since(began)
@@ -148,14 +145,3 @@ async def _pass(phase: str, until: float, subject: Subject, watch: Watch) -> Non
         subject.check()
         watch(phase, now - began, until - began)
         await asyncio.sleep(min(0.5, until - now))
-
-
-async def _settled_memory(subject: Subject) -> int:
-    """The server's memory once it has stopped to change, or will not in its share of the time."""
-    memory = subject.memory_bytes()
-    for _ in range(LOOKS):
-        await asyncio.sleep(SETTLE_S / (STAGES + 1) / LOOKS)
-        before, memory = memory, subject.memory_bytes()
-        if memory == before:
-            break
-    return memory
