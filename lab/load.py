@@ -14,8 +14,9 @@ from typing import Any
 from rich.progress import Progress, TaskID
 
 from lab.crowd.row import meets
-from lab.crowd.run import Watch, measure
+from lab.crowd.run import measure
 from lab.crowd.schedule import ENOUGH_TOKENS, Crowd
+from lab.crowd.watching import Watch
 from lab.limits import Failure, check
 from lab.result import Row
 from lab.session import variants

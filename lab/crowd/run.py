@@ -7,8 +7,8 @@ connections, whose CPU is taken off that of the typing.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -16,8 +16,9 @@ import aiohttp
 from clients.chunk import Refused, StreamError
 from lab.crowd.account import merged
 from lab.crowd.processes import LoadDied, LoadProcess, all_carry_out, load_processes
-from lab.crowd.row import Noted, Span, row
+from lab.crowd.row import Noted, row
 from lab.crowd.schedule import PATIENCE_S, SETTLE_S, STAGES, Crowd, Schedule, connect_orders, orders, schedule
+from lab.crowd.watching import Books, Watch, wait_until
 from lab.session import read
 from lab.subject import Subject, SubjectDied, serving
 from server.settings import Settings
@@ -27,9 +28,6 @@ QUIET_S = 300.0
 none in the typing, or the other way round, would be booked to the tokens."""
 AT_ONCE = 8
 """Answers that are started side by side."""
-
-Watch = Callable[[str, float, float], None]
-"""Is told a phase, how far it is, and how far it goes."""
 
 
 async def measure(crowd: Crowd, watch: Watch) -> dict[str, Any]:
@@ -55,12 +53,12 @@ async def _run(crowd: Crowd, subject: Subject, processes: Sequence[LoadProcess],
     points = [(0, await subject.settled_memory(SETTLE_S / (STAGES + 1)))]
     await all_carry_out(processes, orders(crowd, subject.url, answers, when), _quietly)
     points += [await _connect(readers, crowd, subject, processes, watch) for readers in crowd.stages]
-    connected = _Books.of(subject)
+    connected = Books.of(subject)
     reading = {"read_at": when.read_at, "until": when.last_due + PATIENCE_S}
     reports, (began, typing_bytes) = await asyncio.gather(
         all_carry_out(processes, [reading] * len(processes), _quietly), _look_on(subject, when, watch)
     )
-    ended = _Books.of(subject)
+    ended = Books.of(subject)
     accounts = await all_carry_out(
         processes, [{"account": True}] * len(processes), lambda done: watch("fetching", done, crowd.readers)
     )
@@ -73,21 +71,6 @@ async def _run(crowd: Crowd, subject: Subject, processes: Sequence[LoadProcess],
         result=merged(accounts),
     )
     return row(crowd, noted)
-
-
-@dataclass(frozen=True, slots=True)
-class _Books:
-    """The time, and the CPU seconds that the server has used so far."""
-
-    now_s: float
-    cpu_s: float
-
-    @classmethod
-    def of(cls, subject: Subject) -> "_Books":
-        return cls(time.monotonic(), subject.cpu_s())
-
-    def since(self, before: "_Books") -> Span:
-        return Span(self.now_s - before.now_s, self.cpu_s - before.cpu_s)
 
 
 async def _warm_up(crowd: Crowd, http: aiohttp.ClientSession, server: str) -> None:
@@ -122,23 +105,14 @@ async def _connect(
     return readers, await subject.settled_memory(SETTLE_S / (STAGES + 1))
 
 
-async def _look_on(subject: Subject, when: Schedule, watch: Watch) -> tuple[_Books, int]:
+async def _look_on(subject: Subject, when: Schedule, watch: Watch) -> tuple[Books, int]:
     """The books when the reading begins, and the memory when three quarters have been typed."""
-    await _pass("idle", when.read_at, subject, watch)
-    began = _Books.of(subject)
-    await _pass("typing", when.look_at, subject, watch)
+    await wait_until(when.read_at, "idle", subject, watch)
+    began = Books.of(subject)
+    await wait_until(when.look_at, "typing", subject, watch)
     memory = subject.memory_bytes()
-    await _pass("typing to the end", when.last_due, subject, watch)
+    await wait_until(when.last_due, "typing to the end", subject, watch)
     return began, memory
-
-
-async def _pass(phase: str, until: float, subject: Subject, watch: Watch) -> None:
-    """Wait, and tell so. Raises SubjectDied."""
-    began = time.monotonic()
-    while (now := time.monotonic()) < until:
-        subject.check()
-        watch(phase, now - began, until - began)
-        await asyncio.sleep(min(0.5, until - now))
 
 
 def _quietly(_: int) -> None:

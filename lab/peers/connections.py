@@ -126,9 +126,12 @@ class Stream:
             self.error = f"The connection broke: {effect.strerror}."
             return self.close()
         self.heard.append((time.monotonic(), data))
-        if not data or data.endswith(LAST_CHUNK):
+        return self.take(data) if data else self.close()
+
+    def take(self, data: bytes) -> None:
+        """See whether that was the end."""
+        if data.endswith(LAST_CHUNK):
             self.close()
-        return None
 
     def look(self) -> None:
         """An end that came in two pieces was not seen."""
@@ -150,21 +153,12 @@ class WebSocket(Stream):
     transport = "websocket"
     ask = staticmethod(upgrade)
 
-    def read(self) -> None:
-        """Keep what is there, with its time; answer a ping, and the end."""
-        try:
-            data = self._socket.recv(PIECE)  # type: ignore[union-attr]  # it is registered, so it is open
-        except OSError as effect:
-            self.error = f"The connection broke: {effect.strerror}."
-            return self.close()
-        self.heard.append((time.monotonic(), data))
-        if not data:
-            self.close()
-        elif CLOSES in data:
+    def take(self, data: bytes) -> None:
+        """Answer a ping, and the end."""
+        if CLOSES in data:
             self.look()
         elif data[0] == PINGS:
             self._obey(data)
-        return None
 
     def look(self) -> None:
         """An end that came in two pieces was not seen."""

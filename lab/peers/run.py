@@ -14,13 +14,11 @@ from typing import Any
 
 from lab.crowd.processes import LONGEST_LINE, LoadDied, LoadProcess
 from lab.crowd.row import Span
+from lab.crowd.watching import Books, Watch, wait_until
 from lab.peers.catalogue import PEERS, Peer
 from lab.peers.row import Noted, Pinned, failure, row
 from lab.peers.schedule import PATIENCE_S, SETTLE_S, STAGES, Run, Schedule, order, schedule
 from lab.subject import ROOT, Subject, SubjectDied, ended, on_core, running
-
-Watch = Callable[[str, float, float], None]
-"""Is told a phase, how far it is, and how far it goes."""
 
 
 async def measure(run: Run, watch: Watch) -> dict[str, Any]:
@@ -91,7 +89,7 @@ async def _run(run: Run, subject: Subject, load: LoadProcess, watch: Watch) -> N
         points.append((readers, await subject.settled_memory(SETTLE_S / (STAGES + 1))))
     reading = load.carry_out({"until": when.last_due + PATIENCE_S}, progress("reading"))
     report, (idle, began) = await _both(reading, _look_on(subject, when, watch))
-    typing = _Books.of(subject).since(began)
+    typing = Books.of(subject).since(began)
     return Noted(
         idle=idle,
         typing=typing,
@@ -104,21 +102,7 @@ async def _run(run: Run, subject: Subject, load: LoadProcess, watch: Watch) -> N
     )
 
 
-class _Books:
-    """The time, and the CPU seconds that the server has used so far."""
-
-    def __init__(self, now_s: float, cpu_s: float) -> None:
-        self.now_s, self.cpu_s = now_s, cpu_s
-
-    @classmethod
-    def of(cls, subject: Subject) -> "_Books":
-        return cls(time.monotonic(), subject.cpu_s())
-
-    def since(self, before: "_Books") -> Span:
-        return Span(self.now_s - before.now_s, self.cpu_s - before.cpu_s)
-
-
-async def _both(reading: Any, looking: Any) -> tuple[Mapping[str, Any], tuple[Span, _Books]]:
+async def _both(reading: Any, looking: Any) -> tuple[Mapping[str, Any], tuple[Span, Books]]:
     """Both at once; if one fails, so does this, and the other is given up."""
     tasks = [asyncio.ensure_future(reading), asyncio.ensure_future(looking)]
     try:
@@ -129,19 +113,10 @@ async def _both(reading: Any, looking: Any) -> tuple[Mapping[str, Any], tuple[Sp
     return report, books
 
 
-async def _look_on(subject: Subject, when: Schedule, watch: Watch) -> tuple[Span, _Books]:
+async def _look_on(subject: Subject, when: Schedule, watch: Watch) -> tuple[Span, Books]:
     """The idle time, and the books at its end; returns when the last token is due."""
-    connected = _Books.of(subject)
-    await _pass("idle", when.read_at, subject, watch)
-    began = _Books.of(subject)
-    await _pass("typing", when.last_due, subject, watch)
+    connected = Books.of(subject)
+    await wait_until(when.read_at, "idle", subject, watch)
+    began = Books.of(subject)
+    await wait_until(when.last_due, "typing", subject, watch)
     return began.since(connected), began
-
-
-async def _pass(phase: str, until: float, subject: Subject, watch: Watch) -> None:
-    """Wait, and tell so. Raises SubjectDied."""
-    began = time.monotonic()
-    while (now := time.monotonic()) < until:
-        subject.check()
-        watch(phase, now - began, until - began)
-        await asyncio.sleep(min(0.5, until - now))
