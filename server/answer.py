@@ -45,7 +45,10 @@ class Answer:
     The end is an entry of its own, so a reader that is cut off just before the end still gets it later.
     """
 
-    __slots__ = ("__weakref__", "_end", "_listeners", "_sha256", "_times", "_tokens", "done", "error", "id", "started")
+    __slots__ = (
+        *("__weakref__", "_end", "_listeners", "_sha256", "_tell", "_times", "_tokens"),
+        *("done", "error", "id", "started"),
+    )
 
     def __init__(self, answer_id: str) -> None:
         self.id = answer_id
@@ -57,6 +60,7 @@ class Answer:
         self._times = array("d")  # of each entry, when it was due and when it was appended
         self._sha256: str | None = None
         self._listeners: dict[Callable[[], None], None] = {}
+        self._tell: tuple[Callable[[], None], ...] | None = ()  # all of them, once that is known
         self._end = asyncio.Event()
 
     @property
@@ -133,10 +137,12 @@ class Answer:
     def add_listener(self, tell: Callable[[], None]) -> None:
         """Call `tell` whenever an entry has been written. It must be quick, and not raise."""
         self._listeners[tell] = None
+        self._tell = None
 
     def remove_listener(self, tell: Callable[[], None]) -> None:
         """Call it no more."""
         del self._listeners[tell]
+        self._tell = None
 
     async def wait(self, cursor: int) -> None:
         """Return once `read(cursor)` has news (at once, past the end)."""
@@ -165,5 +171,7 @@ class Answer:
         self._tokens.append(token)
         self._times.append(now if due is None else due)
         self._times.append(now)
-        for tell in tuple(self._listeners):
+        if self._tell is None:
+            self._tell = tuple(self._listeners)
+        for tell in self._tell:
             tell()

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from server import about, cuts, evidence, guard, site, views
 from server.cables import CABLES, Cables
+from server.hold import RESTS, Rests
 from server.ledger import LEDGER, Ledger, Meter, watch
 from server.limits import LIMITS, Limits
 from server.listener import BACKLOG, listen
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> web.Application:
     app[LEDGER] = Ledger(Recorder(settings.max_recordings, settings.max_recorded_bytes))
     app[READERS] = Readers(settings.max_readers)
     app[FANOUTS] = Fanouts(settings)
+    app[RESTS] = Rests(settings)
     app[CABLES] = Cables()
     app[LIMITS] = Limits(settings)
     app[SESSIONS] = Sessions(renews=not settings.token)

@@ -64,7 +64,7 @@ class Clock:
             self.stop(course)
 
     def soon(self, call: Callable[[], None]) -> None:
-        """Call this once all that is due by now has been done."""
+        """Call this when the caller has done its part: a course when it yields, everything else in the next turn."""
         if not (self._soon or self._ringing):
             asyncio.get_running_loop().call_soon(self._call)
         self._soon.append(call)
@@ -80,10 +80,11 @@ class Clock:
                     self._over(course, end)
                 else:
                     self._put(tick, course) if tick > now else late.append(course)
+                if self._soon:
+                    self._call()
         for course in late:  # in the next turn, at once
             self._put(now, course)
         self._ringing = False
-        self._call()
         self._set()
 
     def _put(self, tick: int, course: Course) -> None:

@@ -23,6 +23,7 @@ from server.push import written
 from server.readers import READERS
 from server.recording import Exchange, now_ms
 from server.refusal import Refusal
+from server.settings import SETTINGS
 from server.sockets import goodbye, open_socket
 from server.views import answer_of, json_response
 from server.visit import Visit
@@ -71,7 +72,7 @@ async def live(request: web.Request) -> web.StreamResponse:
     answer = answer_of(request)
     watcher = Watcher(request.app[LEDGER], answer)
     with Visit(request.app[READERS]):
-        socket = await open_socket(request, "read the ledger once at /ledger")
+        socket = await open_socket(request, "read the ledger once at /ledger", request.app[SETTINGS].heartbeat_s)
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(_listen(request, socket, watcher))
             with suppress(ConnectionError):

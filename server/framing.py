@@ -6,6 +6,7 @@ readers get is marked off once.
 
 import zlib
 from collections.abc import Callable
+from enum import IntEnum
 
 Framing = Callable[[bytes], bytes]
 
@@ -15,8 +16,22 @@ FLUSHED = b"\x00\x00\xff\xff"
 LAST_CHUNK = b"0\r\n\r\n"
 """Of the chunked transfer coding (RFC 9112 §7.1)."""
 
-TEXT, COMPRESSED = 0x81, 0xC1
-"""First byte of a frame that is a whole text message: FIN, opcode 1, and for a compressed one RSV1 (RFC 6455 §5.2)."""
+
+class Opcode(IntEnum):
+    """Kinds of WebSocket frames (RFC 6455 §5.2)."""
+
+    CONTINUATION = 0
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
+FIN, RSV1 = 0x80, 0x40
+"""In the first byte, beside the opcode: the last frame of its message, and one that is compressed (RFC 7692 §7.2.1)."""
+TEXT, COMPRESSED = FIN | Opcode.TEXT, FIN | RSV1 | Opcode.TEXT
+"""First byte of a frame that is a whole text message."""
 
 
 def bare(data: bytes) -> bytes:
@@ -37,6 +52,11 @@ def message(data: bytes, first: int = TEXT) -> bytes:
     if size < 1 << 16:
         return b"%c\x7e%b%b" % (first, size.to_bytes(2), data)
     return b"%c\x7f%b%b" % (first, size.to_bytes(8), data)
+
+
+def control(kind: Opcode, payload: bytes = b"") -> bytes:
+    """A close frame, a ping or a pong (RFC 6455 §5.5)."""
+    return message(payload, FIN | kind)
 
 
 def deflated(window_bits: int, takeover: bool) -> Framing:

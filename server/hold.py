@@ -2,9 +2,10 @@
 
 The one thing to notice: what aiohttp keeps for a request (two tasks, a parser, the request with its headers) is there
 to find out what is asked, and this is answered. So the connection is taken from aiohttp as soon as the stream is open.
-Once it has ended, a fresh handler of aiohttp's gets the connection for the next request.
+After the end it rests: only when something comes up again, a fresh handler of aiohttp's gets it.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from server.ledger import Meter
 from server.sent import Sent
+from server.settings import Settings
 from server.visit import VISIT
 
 Ended = Callable[[bool], None]
@@ -22,7 +24,9 @@ Ended = Callable[[bool], None]
 class Pushed(Protocol):
     """A stream, as far as holding its connection goes."""
 
-    sent_bytes: int
+    @property
+    def sent_bytes(self) -> int:
+        """Of all that was pushed."""
 
     def start(self, end: Ended) -> None:
         """Send what there is and all that comes; `end` is called once."""
@@ -30,26 +34,30 @@ class Pushed(Protocol):
     def resumed(self) -> None:
         """The socket takes more again."""
 
+    def heard(self) -> None:
+        """Something has come up."""
+
     def lost(self) -> None:
         """The connection is lost."""
 
 
-def hold(request: web.Request, stream: Pushed) -> Sent:
-    """Go on with the stream, once the handler has returned what this gives."""
+def hold(request: web.Request, opened: web.StreamResponse, stream: Pushed) -> Sent:
+    """Go on with the stream that `opened` has begun, once the handler has returned what this gives."""
     meter = request.protocol.access_logger
     assert isinstance(meter, Meter)  # noqa: S101 - app.py gives every connection one
-    Hold(request, meter, stream).start()
+    Hold(request, opened, meter, stream).start()
     return Sent(0)
 
 
 class Hold:
     """The connection of a stream, between two handlers."""
 
-    __slots__ = ("_began", "_closes", "_logged", "_meter", "_stream", "_visit")
+    __slots__ = ("_began", "_closes", "_logged", "_meter", "_rests", "_status", "_stream", "_visit")
 
-    def __init__(self, request: web.Request, meter: Meter, stream: Pushed) -> None:
+    def __init__(self, request: web.Request, opened: web.StreamResponse, meter: Meter, stream: Pushed) -> None:
         self._meter, self._stream, self._visit = meter, stream, request[VISIT]
-        self._closes = not request.keep_alive or request.version < (1, 1)
+        self._closes, self._status = not opened.keep_alive, opened.status
+        self._rests = request.app[RESTS]
         self._began = time.monotonic()
         self._logged = request if meter.logs else None  # which keeps all of it, where nobody minds
 
@@ -63,6 +71,10 @@ class Hold:
         """Pass on."""
         self._stream.resumed()
 
+    def heard(self) -> None:
+        """Pass on."""
+        self._stream.heard()
+
     def lost(self) -> None:
         """Pass on; and nobody else is left to be told."""
         self._stream.lost()
@@ -71,7 +83,67 @@ class Hold:
     def _ended(self, whole: bool) -> None:
         self._visit.leave()
         if self._logged:
-            sent = Sent(self._logged.writer.output_size + self._stream.sent_bytes) if whole else None
+            sent = None
+            if whole:
+                sent = Sent(self._logged.writer.output_size + self._stream.sent_bytes, status=self._status)
             self._meter.write(self._logged, sent, time.monotonic() - self._began)
         if whole:
-            self._meter.give_back(self._closes)
+            self._rests.begin(self._meter, self._closes)
+
+
+class Rest:
+    """A connection without a request, on which the next may come."""
+
+    __slots__ = ("_ends", "_meter", "_rests")
+
+    def __init__(self, meter: Meter, rests: "Rests", keepalive_s: float) -> None:
+        self._meter, self._rests = meter, rests
+        self._ends = asyncio.get_running_loop().call_later(keepalive_s, meter.close)
+
+    def resumed(self) -> None:
+        """Nothing waits for that."""
+
+    def heard(self) -> None:
+        """A request comes."""
+        self._end()
+        self._meter.give_back()
+
+    def lost(self) -> None:
+        """Nobody else is left to be told."""
+        self._end()
+        self._meter.disconnect()
+
+    def _end(self) -> None:
+        self._ends.cancel()
+        self._rests.over(self._meter)
+
+
+class Rests:
+    """All connections that rest; they are closed with the server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._keepalive_s = settings.keepalive_s
+        self._meters: set[Meter] = set()
+        self._closed = False
+
+    def begin(self, meter: Meter, closes: bool) -> None:
+        """A stream has ended on this connection, which is to be closed, or is good for the next request."""
+        if closes or self._closed:
+            # Not at once: asyncio may be telling us that the socket takes more, and does not expect to lose it then.
+            asyncio.get_running_loop().call_soon(meter.close)
+        else:
+            self._meters.add(meter)
+            meter.rest(Rest(meter, self, self._keepalive_s))
+
+    def over(self, meter: Meter) -> None:
+        """It rests no more."""
+        self._meters.discard(meter)
+
+    def close(self) -> None:
+        """Close all, and what ends from now on."""
+        self._closed = True
+        for meter in self._meters:
+            meter.close()
+
+
+RESTS = web.AppKey("rests", Rests)

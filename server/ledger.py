@@ -250,18 +250,27 @@ class Meter(AbstractAccessLogger):
             self.tap.flow = flow
             self.tap.take()
 
-    def give_back(self, closes: bool) -> None:
-        """That request has ended. The connection is closed, or a fresh handler gets it for the next one."""
-        if not (self.tap and self._server):
-            return
-        if closes:
+    def rest(self, flow: Flow) -> None:
+        """That request has ended, and `flow` is told as soon as anything of the next one is here."""
+        if self.tap:
+            heard = self.tap.heard
+            self.finish()
+            self.tap.flow, self.tap.heard = flow, heard
+            if heard:
+                flow.heard()
+
+    def give_back(self) -> None:
+        """A fresh handler gets the connection, and what has come up of the next request."""
+        if self.tap and self._server:
+            self.tap.flow = None
+            handler = self._server()
+            handler.access_logger = self
+            self.tap.give(handler)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self.tap:
             self.tap.close()
-            return
-        heard, self.tap.flow = self.tap.heard, None
-        self.finish()
-        handler = self._server()
-        handler.access_logger = self
-        self.tap.give(handler, heard)
 
 
 class Ledger:

@@ -22,6 +22,7 @@ from server.padding import padded
 from server.sent import Sent
 from server.settings import SETTINGS, Settings
 from server.sockets import goodbye, open_socket
+from server.talk import Hear, Talk
 from server.tap import Tap
 
 Frame = Callable[[Chunk], bytes]
@@ -121,6 +122,9 @@ class Stream:
             self._deadline.cancel()
             self._deadline = None
             self.go_on()
+
+    def heard(self) -> None:
+        """Not for this stream: it waits for its end."""
 
     def lost(self) -> None:
         """The connection is lost, or given up."""
@@ -266,23 +270,31 @@ async def stream(
     if not (await written(request, response.write(prelude + first)) and request.transport and tap):
         return response
     stream = Stream(request, request.transport, answer, cursor, frame, framing)
-    if tap.alone and not (tap.heard or request.body_exists):
-        return hold(request, stream)
+    if not (tap.heard or is_followed(request)):
+        return hold(request, response, stream)
     await _over(tap, stream)  # what waits behind this request, or belongs to it, is with its handler
     return Sent(stream.sent_bytes, keep_alive=bool(response.keep_alive))
 
 
-async def messages(
-    request: web.Request, answer: Answer, cursor: int, frame: Frame, socket: web.WebSocketResponse
-) -> None:
-    """The same over an open WebSocket, a text message for each chunk."""
+def is_followed(request: web.Request) -> bool:
+    """Whether more comes up right behind the head of this request: its body, or the next one."""
+    tap = tap_of(request)
+    return request.body_exists or not (tap and tap.alone)
+
+
+def messages(
+    request: web.Request, answer: Answer, cursor: int, frame: Frame, socket: web.WebSocketResponse, hear: Hear
+) -> web.StreamResponse:
+    """The same over a WebSocket that was opened just now, a text message for each chunk; `hear` gets what comes up."""
     framing: Framing = message
     if socket.compress:
         takeover = "server_no_context_takeover" not in socket.headers["Sec-WebSocket-Extensions"]
         framing = deflated(int(socket.compress), takeover)
-    socket.headers.clear()  # they are on their way: who waits for an answer need not keep them
-    if (tap := tap_of(request)) and request.transport:
-        await _over(tap, Stream(request, request.transport, answer, cursor, frame, framing))
+    tap = tap_of(request)
+    if not (tap and request.transport):
+        return socket
+    stream = Stream(request, request.transport, answer, cursor, frame, framing)
+    return hold(request, socket, Talk(request.app, tap, stream, hear, inflates=bool(socket.compress)))
 
 
 async def nothing_left(request: web.Request) -> web.StreamResponse:

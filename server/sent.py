@@ -9,8 +9,8 @@ class Sent(web.StreamResponse):
     prepared = False
     """Whether it has gone out."""
 
-    def __init__(self, size: int, keep_alive: bool = True) -> None:
-        super().__init__()
+    def __init__(self, size: int, keep_alive: bool = True, status: int = 200) -> None:
+        super().__init__(status=status)
         self._size = size
         if not keep_alive:
             self.force_close()

@@ -10,6 +10,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from server.cables import CABLES
+from server.hold import RESTS
 from server.readers import READERS
 from server.settings import SETTINGS
 from server.store import STORE
@@ -25,6 +26,7 @@ async def dismiss(app: web.Application) -> None:
     Who has not taken its last chunk by then is cut off.
     """
     await app[STORE].close()
+    app[RESTS].close()
     with suppress(TimeoutError):
         async with asyncio.timeout(app[SETTINGS].shutdown_s):
             await app[READERS].gone()

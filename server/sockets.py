@@ -10,15 +10,15 @@ from server.ledger import Meter
 from server.limits import upstream
 from server.refusal import Refusal
 from server.settings import SETTINGS
-from server.store import STORE
+from server.store import STORE, Store
 
 
-async def open_socket(request: web.Request, otherwise: str) -> web.WebSocketResponse:
+async def open_socket(request: web.Request, otherwise: str, heartbeat_s: float | None = None) -> web.WebSocketResponse:
     """The open socket. Raises Refusal 426 when this is no request for one; `otherwise` says what to do then."""
     settings = request.app[SETTINGS]
     socket = web.WebSocketResponse(
         compress=settings.deflate,  # off: it keeps a window for each connection, and its shared context leaks repeats
-        heartbeat=settings.heartbeat_s,
+        heartbeat=heartbeat_s,
         max_msg_size=settings.max_message_bytes,
         writer_limit=0,  # 64 KiB and more are queued for each reader by default
     )
@@ -35,5 +35,10 @@ async def open_socket(request: web.Request, otherwise: str) -> web.WebSocketResp
 
 
 async def goodbye(request: web.Request, socket: web.WebSocketResponse) -> None:
-    """Close it, in order: with 1000, or with 1001 (Going Away) when the server is being stopped (RFC 6455 §7.4.1)."""
-    await socket.close(code=WSCloseCode.GOING_AWAY if request.app[STORE].closed else WSCloseCode.OK)
+    """Close it, in order."""
+    await socket.close(code=farewell(request.app[STORE]))
+
+
+def farewell(store: Store) -> WSCloseCode:
+    """With which code: 1000, or 1001 (Going Away) when the server is being stopped (RFC 6455 §7.4.1)."""
+    return WSCloseCode.GOING_AWAY if store.closed else WSCloseCode.OK

@@ -29,6 +29,9 @@ class Flow(Protocol):
     def resumed(self) -> None:
         """The socket has taken most of what was waiting."""
 
+    def heard(self) -> None:
+        """Something has come up, and the connection is no handler's."""
+
     def lost(self) -> None:
         """The connection is lost."""
 
@@ -108,15 +111,22 @@ class Tap(asyncio.BufferedProtocol):
             self._handler, handler.transport = None, None  # so that nothing is closed
             asyncio.get_running_loop().call_soon(handler.connection_lost, None)
 
-    def give(self, handler: web.RequestHandler, heard: bytes) -> None:
+    def give(self, handler: web.RequestHandler) -> None:
         """Give it to another handler, with what came up meanwhile."""
-        self._handler, self.heard = handler, heard
+        self._handler = handler
         handler.connection_made(self._transport)
         self._watch_down(self._counts)
         if self._paused:
             handler.pause_writing()
-        if heard:
-            handler.data_received(heard)
+        if self.heard:
+            handler.data_received(self.heard)
+
+    def hear(self) -> bytes:
+        """Take what has come up: it belongs to the request that is under way."""
+        data, self.heard = self.heard, b""
+        if self.exchange:
+            self.exchange.add("up", data)
+        return data
 
     # To the handler it is the transport.
 
@@ -155,7 +165,10 @@ class Tap(asyncio.BufferedProtocol):
             return
         if self._handler:
             self._handler.data_received(data)
-        elif len(self.heard) >= MOST_HEARD:  # who listens to a stream has nothing more to say
+            return
+        if self.flow:
+            self.flow.heard()
+        if len(self.heard) >= MOST_HEARD and not self._handler:  # who listens to a stream has nothing more to say
             self._transport.abort()
 
     def eof_received(self) -> None:

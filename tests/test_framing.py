@@ -5,9 +5,10 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from websockets.frames import Frame, Opcode
+from websockets import frames
+from websockets.frames import Frame
 
-from server.framing import FLUSHED, bare, chunked, deflated, message
+from server.framing import FLUSHED, Opcode, bare, chunked, control, deflated, message
 
 SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 100_000]
 """Around those at which the length of a WebSocket frame takes another form (RFC 6455 §5.2)."""
@@ -16,7 +17,13 @@ SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 100_000]
 @pytest.mark.parametrize("size", SIZES)
 def test_a_message_is_the_frame_that_another_library_makes(size: int) -> None:
     data = b"x" * size
-    assert message(data) == Frame(Opcode.TEXT, data).serialize(mask=False)
+    assert message(data) == Frame(frames.Opcode.TEXT, data).serialize(mask=False)
+
+
+@pytest.mark.parametrize("kind", [Opcode.CLOSE, Opcode.PING, Opcode.PONG])
+def test_a_control_frame_is_the_one_that_another_library_makes(kind: Opcode) -> None:
+    assert control(kind) == Frame(frames.Opcode(kind), b"").serialize(mask=False)
+    assert control(kind, b"x" * 125) == Frame(frames.Opcode(kind), b"x" * 125).serialize(mask=False)
 
 
 @pytest.mark.parametrize("size", SIZES[1:])

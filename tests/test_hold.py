@@ -7,13 +7,20 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
+from server.app import serving
 from server.settings import Settings
 from server.tap import MOST_HEARD
 from tests.conftest import Start
 
 HELD = ("sse", "iframe")
+HANDSHAKE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
 NEVER = {"first_token_ms": 60_000}
 ENDS = b"0\r\n\r\n"
+
+UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\n"
 
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -28,7 +35,7 @@ async def ask(url: str, line: Line | None = None, version: str = "1.1", head: st
 
 async def begun(line: Line) -> None:
     """Return when the stream is open."""
-    await line[0].readuntil(b'"text":""')
+    await line[0].readuntil(b'"text":""' if await line[0].readline() != UPGRADED else b"\r\n\r\n")
 
 
 async def readers(http: aiohttp.ClientSession) -> int:
@@ -36,12 +43,12 @@ async def readers(http: aiohttp.ClientSession) -> int:
     return int((await (await http.get("/healthz")).json())["readers"])
 
 
-@pytest.mark.parametrize("name", HELD)
+@pytest.mark.parametrize("name", [*HELD, "websocket"])
 async def test_a_stream_costs_no_task(name: str, http: aiohttp.ClientSession, start: Start) -> None:
     links = await start(**NEVER)
     assert await readers(http) == 0
     before = len(asyncio.all_tasks())
-    lines = [await ask(links[name]) for _ in range(10)]
+    lines = [await ask(links[name], head=HANDSHAKE if name == "websocket" else "") for _ in range(10)]
     for line in lines:
         await begun(line)
     assert await readers(http) == 10
@@ -94,6 +101,31 @@ async def test_requests_that_come_in_one_packet_are_all_answered_in_their_order(
     for _ in range(3):
         assert b'"done":"finished"' in await reader.readuntil(ENDS)
     assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
+    writer.close()
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_a_connection_that_rests_after_a_stream_is_closed_when_its_time_has_come(name: str) -> None:
+    async with serving(Settings(port=0, keepalive_s=0.3, first_token_ms=0, token_ms=0)) as server:
+        line = await ask(f"{server}/{name}")
+        assert (await asyncio.wait_for(line[0].read(-1), 10)).endswith(ENDS)
+        line[1].close()
+
+
+@pytest.mark.parametrize("name", HELD)
+async def test_connections_that_rest_are_closed_with_the_server(name: str) -> None:
+    async with serving(Settings(port=0, keepalive_s=60, first_token_ms=0, token_ms=0)) as server:
+        line = await ask(f"{server}/{name}")
+        await line[0].readuntil(ENDS)
+    assert await asyncio.wait_for(line[0].read(-1), 10) == b""
+    line[1].close()
+
+
+async def test_nothing_may_follow_the_handshake_of_a_websocket_before_its_reply(server: str) -> None:
+    parts = urlsplit(server)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(f"GET /websocket HTTP/1.1\r\nHost: {parts.netloc}\r\n{HANDSHAKE}\r\n".encode() + b"\x81\x80\0\0\0\0")
+    assert await reader.readline() == b"HTTP/1.1 400 Bad Request\r\n"
     writer.close()
 
 

@@ -1,7 +1,7 @@
 """Readers that vanish without a word: a network of its own, whose cable is pulled.
 
 The one thing to notice: nothing tells the server, no FIN and no RST. To it they look like readers who have nothing to
-say, and it has to ask: by a chunk without text, by a ping, or by the kernel's probe where the transport is silent.
+say, and it has to ask: by a chunk without text, or by the kernel's probe where the transport is silent.
 """
 
 import asyncio
