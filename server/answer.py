@@ -46,12 +46,14 @@ class Answer:
     """
 
     __slots__ = (
-        *("__weakref__", "_end", "_listeners", "_sha256", "_tell", "_times", "_tokens"),
-        *("done", "error", "id", "started"),
+        *("__weakref__", "_end", "_listeners", "_sha256", "_times", "_tokens", "_told"),
+        *("cursor", "done", "error", "id", "started"),
     )
 
     def __init__(self, answer_id: str) -> None:
         self.id = answer_id
+        self.cursor = 0
+        """The newest cursor: how many entries there are."""
         self.started = time.monotonic()
         self.done: str | None = None
         self.error: str | None = None
@@ -60,13 +62,8 @@ class Answer:
         self._times = array("d")  # of each entry, when it was due and when it was appended
         self._sha256: str | None = None
         self._listeners: dict[Callable[[], None], None] = {}
-        self._tell: tuple[Callable[[], None], ...] | None = ()  # all of them, once that is known
+        self._told: tuple[Callable[[], None], ...] | None = ()  # the same, once somebody has had to be told
         self._end = asyncio.Event()
-
-    @property
-    def cursor(self) -> int:
-        """The newest cursor: how many entries there are."""
-        return len(self._tokens)
 
     @property
     def written(self) -> float:
@@ -88,10 +85,11 @@ class Answer:
         tokens, times = self._tokens[cursor : cursor + most], self._times[2 * cursor : 2 * (cursor + most)]
         return list(map(Entry, tokens, times[::2], times[1::2]))
 
-    def append(self, token: str, due: float | None = None) -> None:
+    def append(self, token: str, due: float | None = None, more: bool = False) -> None:
         """Write a token that was due at `due` (monotonic seconds; now, when not given).
 
-        An empty token is no entry, and one longer than a read may return becomes several.
+        With `more`, something else is written in this very moment, and both are told of together. An empty token is no
+        entry, and one longer than a read may return becomes several.
         Raises UnicodeEncodeError for half a character (a lone surrogate), RuntimeError after the end.
         """
         if self.done:
@@ -102,6 +100,8 @@ class Answer:
         else:
             for at in range(0, len(token), READ_LIMIT):
                 self._write(token[at : at + READ_LIMIT], due)
+        if not more:
+            self._tell()
 
     def end(self, reason: str, error: str | None = None) -> None:
         """Write the end: `finished`, `stopped` or `failed`. Only the first end counts."""
@@ -111,14 +111,15 @@ class Answer:
         self._sha256 = hashlib.sha256(self.text.encode()).hexdigest()
         self._write("", None)
         self._end.set()
+        self._tell()
 
     def read(self, cursor: int) -> Chunk:
         """What came after `cursor`, READ_LIMIT characters at most. Never waits. Raises IndexError ahead of the log."""
-        newest = len(self._tokens)
+        newest = self.cursor
+        if cursor == newest - 1 >= 0 and not self.done:  # the newest token: what readers that keep up ask for
+            return Chunk(newest, self._tokens[cursor])
         if not 0 <= cursor <= newest:
             raise IndexError(f"cursor {cursor} is outside this answer, whose newest cursor is {newest}")
-        if cursor == newest - 1 and not self.done:  # the newest token: what readers that keep up ask for
-            return Chunk(newest, self._tokens[cursor])
         tokens, room = [], READ_LIMIT
         for token in self._tokens[cursor : cursor + READ_LIMIT]:
             room -= len(token)
@@ -135,14 +136,14 @@ class Answer:
         return self.done is not None and cursor >= self.cursor
 
     def add_listener(self, tell: Callable[[], None]) -> None:
-        """Call `tell` whenever an entry has been written. It must be quick, and not raise."""
+        """Call `tell` whenever something has been written. It must be quick, and not raise."""
         self._listeners[tell] = None
-        self._tell = None
+        self._told = None
 
     def remove_listener(self, tell: Callable[[], None]) -> None:
         """Call it no more."""
         del self._listeners[tell]
-        self._tell = None
+        self._told = None
 
     async def wait(self, cursor: int) -> None:
         """Return once `read(cursor)` has news (at once, past the end)."""
@@ -171,7 +172,10 @@ class Answer:
         self._tokens.append(token)
         self._times.append(now if due is None else due)
         self._times.append(now)
-        if self._tell is None:
-            self._tell = tuple(self._listeners)
-        for tell in self._tell:
+        self.cursor += 1
+
+    def _tell(self) -> None:
+        if self._told is None:
+            self._told = tuple(self._listeners)
+        for tell in self._told:
             tell()

@@ -7,7 +7,7 @@ the same time lies in one list, found by that time, so that keeping one more cos
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from heapq import heapify, heappop, heappush
 from inspect import GEN_CLOSED, getgeneratorstate
 from weakref import WeakKeyDictionary
@@ -31,7 +31,6 @@ class Clock:
         self._courses: dict[int, list[Course]] = {}  # by the tick at which they go on
         self._ticks: list[int] = []  # those of the dict, as a heap
         self._followed: dict[Course, asyncio.Future[None]] = {}
-        self._soon: list[Callable[[], None]] = []
         self._ringing = False
         self._stopped = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -63,12 +62,6 @@ class Clock:
             del self._followed[course]
             self.stop(course)
 
-    def soon(self, call: Callable[[], None]) -> None:
-        """Call this when the caller has done its part: a course when it yields, everything else in the next turn."""
-        if not (self._soon or self._ringing):
-            asyncio.get_running_loop().call_soon(self._call)
-        self._soon.append(call)
-
     def _ring(self) -> None:
         self._ringing, self._timer, self._rings_at = True, None, -1
         now, late = int(time.monotonic() * TICKS_PER_S), list[Course]()
@@ -79,9 +72,12 @@ class Clock:
                 except Exception as end:  # also the StopIteration of one that is over: it must not stop the others
                     self._over(course, end)
                 else:
-                    self._put(tick, course) if tick > now else late.append(course)
-                if self._soon:
-                    self._call()
+                    if tick <= now:
+                        late.append(course)
+                    elif tick in self._courses:
+                        self._courses[tick].append(course)
+                    else:
+                        self._put(tick, course)
         for course in late:  # in the next turn, at once
             self._put(now, course)
         self._ringing = False
@@ -104,14 +100,6 @@ class Clock:
             log.error("something that was due failed", exc_info=end)
         elif not ended.done():
             ended.set_exception(end)
-
-    def _call(self) -> None:
-        calls, self._soon = self._soon, []
-        for call in calls:
-            try:
-                call()
-            except Exception:
-                log.exception("what was to be done soon failed")
 
     def _set(self) -> None:
         """Have the timer go off at the next tick at which anything is to go on."""

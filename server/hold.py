@@ -24,10 +24,6 @@ Ended = Callable[[bool], None]
 class Pushed(Protocol):
     """A stream, as far as holding its connection goes."""
 
-    @property
-    def sent_bytes(self) -> int:
-        """Of all that was pushed."""
-
     def start(self, end: Ended) -> None:
         """Send what there is and all that comes; `end` is called once."""
 
@@ -59,7 +55,8 @@ class Hold:
         self._closes, self._status = not opened.keep_alive, opened.status
         self._rests = request.app[RESTS]
         self._began = time.monotonic()
-        self._logged = request if meter.logs else None  # which keeps all of it, where nobody minds
+        # To write a line about it in the end, all of the request is kept, where nobody minds.
+        self._logged = (request, request.writer.output_size - meter.bytes_down) if meter.logs else None
 
     def start(self) -> None:
         """Take the connection."""
@@ -83,10 +80,9 @@ class Hold:
     def _ended(self, whole: bool) -> None:
         self._visit.leave()
         if self._logged:
-            sent = None
-            if whole:
-                sent = Sent(self._logged.writer.output_size + self._stream.sent_bytes, status=self._status)
-            self._meter.write(self._logged, sent, time.monotonic() - self._began)
+            request, offset = self._logged
+            sent = Sent(self._meter.bytes_down + offset, status=self._status) if whole else None
+            self._meter.write(request, sent, time.monotonic() - self._began)
         if whole:
             self._rests.begin(self._meter, self._closes)
 

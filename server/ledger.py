@@ -11,8 +11,6 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -72,23 +70,52 @@ def counters(sock: socket.socket, bytes_up: int | None = None) -> Counters | Non
     return Counters(bytes_up, sent - resent, segments_in, segments_out, retransmits)
 
 
-@dataclass(slots=True, eq=False)
+class Books:
+    """What has been delivered: in one request, or to a reader in all that are over."""
+
+    __slots__ = ("chunks", "first_s", "last_s", "tokens")
+
+    def __init__(self) -> None:
+        self.tokens = self.chunks = 0
+        """Deliveries that carried tokens are chunks here."""
+        self.first_s: float | None = None
+        self.last_s: float | None = None
+        """When the first and the last of them were handed to the kernel (monotonic seconds)."""
+
+    def delivered(self, cursor: int, chunk: Chunk) -> None:
+        """Count a chunk that moved the reader from `cursor` to its own; the end is an entry, but no token."""
+        tokens = chunk.cursor - cursor - (chunk.done is not None)
+        if tokens:
+            self.last_s = time.monotonic()
+            if not self.chunks:
+                self.first_s = self.last_s
+            self.tokens += tokens
+            self.chunks += 1
+
+    def add(self, more: "Books") -> None:
+        """Add what was delivered in another request."""
+        if more.first_s and more.last_s:
+            self.first_s = min(self.first_s or more.first_s, more.first_s)
+            self.last_s = max(self.last_s or more.last_s, more.last_s)
+            self.tokens += more.tokens
+            self.chunks += more.chunks
+
+
 class Row:
     """What one reader cost over one transport."""
 
-    transport: str
-    reader: str
-    requests: int = 0
-    connections: int = 0
-    tokens: int = 0
-    chunks: int = 0
-    """Deliveries that carried tokens."""
-    first_s: float | None = None
-    last_s: float | None = None
-    """When the first and the last of them were handed to the kernel (monotonic seconds)."""
-    counted: Counters = Counters()
-    meters: set["Meter"] = field(default_factory=set, repr=False)
-    """Of its requests that are under way."""
+    __slots__ = ("connections", "counted", "meters", "over", "reader", "requests", "streams", "transport")
+
+    def __init__(self, transport: str, reader: str) -> None:
+        self.transport, self.reader = transport, reader
+        self.requests = self.connections = 0
+        self.counted = NOTHING
+        self.over = Books()
+        """Of its requests that are over, and of its replies."""
+        self.streams: set[Books] = set()
+        """Of its streams that are under way."""
+        self.meters: set[Meter] = set()
+        """Of its requests that are under way."""
 
     def book(self, before: Counters, now: Counters) -> None:
         """Add what a connection's counters grew by."""
@@ -101,28 +128,28 @@ class Row:
             retransmits + now.retransmits - before.retransmits,
         )
 
-    def delivered(self, cursor: int, chunk: Chunk) -> None:
-        """Count a chunk that moved the reader from `cursor` to its own; the end is an entry, but no token."""
-        tokens = chunk.cursor - cursor - (chunk.done is not None)
-        if tokens:
-            self.last_s = time.monotonic()
-            self.first_s = self.first_s or self.last_s
-            self.tokens += tokens
-            self.chunks += 1
+    def close(self, stream: Books) -> None:
+        """A stream is over."""
+        if stream in self.streams:
+            self.streams.discard(stream)
+            self.over.add(stream)
 
     def as_json(self) -> dict[str, Any]:
         """The row at this moment, requests under way included; what only the kernel could count is null without it."""
         for meter in self.meters:
             meter.settle()
+        books = Books()
+        for each in (self.over, *self.streams):
+            books.add(each)
         return {
             "transport": self.transport,
             "reader": self.reader,
             "requests": self.requests,
             "connections": self.connections,
-            "tokens": self.tokens,
-            "chunks": self.chunks,
-            "first_ms": _ms(self.first_s),
-            "last_ms": _ms(self.last_s),
+            "tokens": books.tokens,
+            "chunks": books.chunks,
+            "first_ms": _ms(books.first_s),
+            "last_ms": _ms(books.last_s),
             "source": "TCP_INFO" if KERNEL_COUNTS else "asyncio",
             **self.counted._asdict(),
             **({} if KERNEL_COUNTS else KERNEL_ONLY),
@@ -166,7 +193,7 @@ class Meter(AbstractAccessLogger):
             # keeps its counters to be read until then.
             self._socket = self._socket.dup()
             total_up = self._total_up
-        self.tap = Tap(handler, transport, room, not KERNEL_COUNTS, total_up)
+        self.tap = Tap(handler, transport, room, self.logs or not KERNEL_COUNTS, total_up)
 
     def begin(self, row: Row, exchange: Exchange | None) -> None:
         """A request of `row` has arrived. Its head is already counted, and not booked to anybody yet."""
@@ -233,6 +260,11 @@ class Meter(AbstractAccessLogger):
         self._row = request.get(ROW)
         self.finish()
         self.write(request, response, time)
+
+    @property
+    def bytes_down(self) -> int:
+        """All that went down, if it writes anything about it."""
+        return self.tap.bytes_down if self.tap else 0
 
     @property
     def logs(self) -> bool:
@@ -303,20 +335,9 @@ class Ledger:
 
 def delivered(request: web.Request, cursor: int, chunk: Chunk) -> None:
     """Book a chunk that was handed to the kernel and moved the reader on from `cursor`."""
-    delivery(request)(cursor, chunk)
-
-
-def delivery(request: web.Request) -> Callable[[int, Chunk], None]:
-    """What books each chunk of a request, see `delivered`."""
-    row, exchange = request[ROW], request.get(EXCHANGE)
-    if not exchange:
-        return row.delivered
-
-    def book(cursor: int, chunk: Chunk) -> None:
-        row.delivered(cursor, chunk)
+    request[ROW].over.delivered(cursor, chunk)
+    if exchange := request.get(EXCHANGE):
         exchange.deliver(cursor, chunk)
-
-    return book
 
 
 ROW = web.RequestKey("row", Row)

@@ -8,6 +8,7 @@ which exists once for all.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -17,13 +18,15 @@ from server.answer import Answer, Chunk
 from server.clock import Course, clock
 from server.framing import LAST_CHUNK, Framing, bare, chunked, deflated, message
 from server.hold import Ended, hold
-from server.ledger import delivery, tap_of
+from server.ledger import EXCHANGE, ROW, Books, tap_of
 from server.padding import padded
 from server.sent import Sent
 from server.settings import SETTINGS, Settings
 from server.sockets import goodbye, open_socket
 from server.talk import Hear, Talk
 from server.tap import Tap
+
+log = logging.getLogger(__name__)
 
 Frame = Callable[[Chunk], bytes]
 
@@ -45,11 +48,6 @@ def shape(frame: bytes, settings: Settings) -> bytes:
     return padded(frame, settings.pad_bytes) if settings.pad_bytes else frame
 
 
-def is_full(transport: asyncio.WriteTransport) -> bool:
-    """Whether its socket takes no more for now."""
-    return transport.get_write_buffer_size() > UNSENT_BYTES
-
-
 async def written(request: web.Request, writing: Awaitable[object]) -> bool:
     """Whether it could be written before the write deadline; otherwise the connection is gone now, or given up."""
     try:
@@ -63,20 +61,21 @@ async def written(request: web.Request, writing: Awaitable[object]) -> bool:
     return True
 
 
-class Stream:
+class Stream(Books):
     """One reader's open stream: where its cursor is, and the socket that its frames go to."""
 
     __slots__ = (
         "_app",
         "_deadline",
-        "_deliver",
         "_end",
-        "_socket",
+        "_exchange",
+        "_row",
+        "_settings",
+        "_transport",
         "answer",
         "cursor",
         "frame",
         "framing",
-        "sent_bytes",
     )
 
     def __init__(
@@ -88,9 +87,11 @@ class Stream:
         frame: Frame,
         framing: Framing,
     ) -> None:
+        super().__init__()
         self.answer, self.cursor, self.frame, self.framing = answer, cursor, frame, framing
-        self._socket, self.sent_bytes = transport, 0
-        self._app, self._deliver = request.app, delivery(request)
+        self._transport = transport
+        self._app, self._settings = request.app, request.app[SETTINGS]
+        self._row, self._exchange = request[ROW], request.get(EXCHANGE)
         self._deadline: asyncio.TimerHandle | None = None
         self._end: Ended | None = None
         transport.set_write_buffer_limits(UNSENT_BYTES)
@@ -98,21 +99,28 @@ class Stream:
     @property
     def over(self) -> bool:
         """Whether nothing can follow: it has read the end, or nobody is there."""
-        return self.answer.past_end(self.cursor) or self._socket.is_closing()
+        return self.answer.past_end(self.cursor) or self._transport.is_closing()
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether its socket takes no more for now."""
+        return self._transport.get_write_buffer_size() > UNSENT_BYTES
 
     def start(self, end: Ended) -> None:
         """Send what there is, and from then on all that comes. `end` is called once, when it is over."""
         self._end = end
-        self._deliver(self.cursor, Chunk(self.cursor, ""))  # what went out before opened the stream, for no token
+        self._row.streams.add(self)
+        if self._exchange:
+            self._exchange.deliver(self.cursor, Chunk(self.cursor, ""))  # what went out before was for no token
         self.go_on()
 
     def go_on(self) -> None:
         """Send as much as the socket takes; then wait for news, or for the socket, or it is over."""
         if self._catch_up():
             self._app[FANOUTS].join(self)
-        elif is_full(self._socket) and not self._socket.is_closing():
-            deadline_s = self._app[SETTINGS].write_s
-            self._deadline = asyncio.get_running_loop().call_later(deadline_s, self._socket.abort)
+        elif self._is_full and not self._transport.is_closing():
+            deadline_s = self._settings.write_s
+            self._deadline = asyncio.get_running_loop().call_later(deadline_s, self.give_up)
         else:
             self._over()
 
@@ -126,6 +134,10 @@ class Stream:
     def heard(self) -> None:
         """Not for this stream: it waits for its end."""
 
+    def give_up(self) -> None:
+        """Drop the connection, without a goodbye."""
+        self._transport.abort()
+
     def lost(self) -> None:
         """The connection is lost, or given up."""
         self._app[FANOUTS].leave(self)
@@ -135,22 +147,23 @@ class Stream:
 
     def framed(self, chunk: Chunk) -> bytes:
         """The bytes of a chunk, which are the same for all streams with this frame and framing."""
-        return self.framing(shape(self.frame(chunk), self._app[SETTINGS]))
+        return self.framing(shape(self.frame(chunk), self._settings))
 
     def send(self, chunk: Chunk, data: bytes) -> bool:
         """Hand a chunk to the socket, in the bytes that it is; gives whether the next one can be sent so."""
-        transport = self._socket
+        transport = self._transport
         if transport.is_closing():
             return False
         transport.write(data)
-        self.sent_bytes += len(data)
-        self._deliver(self.cursor, chunk)
+        self.delivered(self.cursor, chunk)
+        if self._exchange:
+            self._exchange.deliver(self.cursor, chunk)
         self.cursor = chunk.cursor
-        return not (chunk.done or is_full(transport))
+        return not chunk.done and transport.get_write_buffer_size() <= UNSENT_BYTES  # is_full, for every token
 
     def _catch_up(self) -> bool:
         """Send what there is; gives whether that was all, and the next thing can be sent as soon as it is written."""
-        free = not (self.over or is_full(self._socket))
+        free = not (self.over or self._is_full)
         while free and self.cursor < self.answer.cursor:
             chunk = self.answer.read(self.cursor)
             free = self.send(chunk, self.framed(chunk))
@@ -160,48 +173,55 @@ class Stream:
         end, self._end = self._end, None
         if not end:
             return
-        whole = self.answer.past_end(self.cursor) and not self._socket.is_closing()
+        self._row.close(self)
+        whole = self.answer.past_end(self.cursor) and not self._transport.is_closing()
         if whole and self.framing is chunked:
-            self._socket.write(LAST_CHUNK)
-            self.sent_bytes += len(LAST_CHUNK)
+            self._transport.write(LAST_CHUNK)
         end(whole)
 
 
 class Fanout:
     """Streams of one answer that get the same bytes, and have got all that there are."""
 
-    __slots__ = ("_all", "_answer", "_beaten", "_clock", "_told", "streams")
+    __slots__ = ("_all", "_answer", "_beaten", "_told", "streams")
 
     def __init__(self, answer: Answer, fanouts: "Fanouts") -> None:
         self.streams: dict[Stream, None] = {}
-        self._all, self._answer, self._clock = fanouts, answer, clock()
-        self._told, self._beaten = False, time.monotonic()
+        self._all, self._answer, self._beaten = fanouts, answer, time.monotonic()
+        self._told: tuple[Stream, ...] | None = None  # the same, once somebody has had to be told
 
-    def news(self) -> None:
-        """Have it told once all that is due by now has been written: tokens of one instant are one chunk."""
-        if not self._told:
-            self._told = True
-            self._clock.soon(self._tell)
+    def add(self, stream: Stream) -> None:
+        """Tell it, too."""
+        self.streams[stream], self._told = None, None
+
+    def remove(self, stream: Stream) -> None:
+        """Tell it no more, if it was told."""
+        self.streams.pop(stream, None)
+        self._told = None
 
     def beat(self, now: float, heartbeat_s: float) -> None:
         """After a silence, a chunk without text: the reader knows that we are there, and we whether it is."""
         if now >= max(self._answer.written, self._beaten) + heartbeat_s:
             self._beaten = now
-            self._tell(news=False)  # what comes after the cursor then is a chunk without text
+            self.tell(news=False)  # what comes after the cursor then is a chunk without text
 
-    def _tell(self, news: bool = True) -> None:
+    def tell(self, news: bool = True) -> None:
         """Send each stream what comes after its cursor. Who cannot be sent the next thing so leaves."""
-        self._told = False
         answer, leaving, cursor = self._answer, [], -1
-        for stream in self.streams:
-            if stream.cursor != cursor:  # the first; all others are where it is, unless they came in this very turn
-                if news and stream.cursor == answer.cursor:
-                    continue
-                cursor = stream.cursor
-                chunk = answer.read(cursor)
-                data = stream.framed(chunk)
-            if not stream.send(chunk, data) or chunk.cursor < answer.cursor:
-                leaving.append(stream)
+        if self._told is None:
+            self._told = tuple(self.streams)
+        for stream in self._told:
+            try:
+                if stream.cursor != cursor:  # the first; all others are where it is, unless they came this moment
+                    if news and stream.cursor == answer.cursor:
+                        continue
+                    chunk = answer.read(stream.cursor)
+                    data, cursor = stream.framed(chunk), stream.cursor
+                if not stream.send(chunk, data) or chunk.cursor < answer.cursor:
+                    leaving.append(stream)
+            except Exception:
+                log.exception("a stream failed")
+                stream.give_up()  # it alone: neither the others nor who writes the answer can help it
         for stream in leaving:
             self._all.leave(stream)
             stream.go_on()
@@ -218,15 +238,15 @@ class Fanouts:
     def join(self, stream: Stream) -> None:
         """Send it every chunk as soon as it is written, until its socket takes no more, or it is over."""
         key = stream.answer, stream.frame, stream.framing
-        (self._fanouts.get(key) or self._open(key)).streams[stream] = None
+        (self._fanouts.get(key) or self._open(key)).add(stream)
 
     def leave(self, stream: Stream) -> None:
         """Send it no more."""
         key = stream.answer, stream.frame, stream.framing
         if fanout := self._fanouts.get(key):
-            fanout.streams.pop(stream, None)
+            fanout.remove(stream)
             if not fanout.streams:
-                stream.answer.remove_listener(fanout.news)
+                stream.answer.remove_listener(fanout.tell)
                 del self._fanouts[key]
 
     def _open(self, key: tuple[Answer, Frame, Framing]) -> Fanout:
@@ -234,7 +254,7 @@ class Fanouts:
             self._heart = self._beating()
             clock().start(self._heart)
         fanout = self._fanouts[key] = Fanout(key[0], self)
-        key[0].add_listener(fanout.news)
+        key[0].add_listener(fanout.tell)
         return fanout
 
     def _beating(self) -> Course:
@@ -272,8 +292,9 @@ async def stream(
     stream = Stream(request, request.transport, answer, cursor, frame, framing)
     if not (tap.heard or is_followed(request)):
         return hold(request, response, stream)
+    before = tap.bytes_down
     await _over(tap, stream)  # what waits behind this request, or belongs to it, is with its handler
-    return Sent(stream.sent_bytes, keep_alive=bool(response.keep_alive))
+    return Sent(tap.bytes_down - before, keep_alive=bool(response.keep_alive))
 
 
 def is_followed(request: web.Request) -> bool:

@@ -27,20 +27,14 @@ Hear = Callable[[Opcode, bytes], str]
 class Talk:
     """A stream of messages down a WebSocket, and the few that come up."""
 
-    __slots__ = ("_app", "_closing", "_deadline", "_end", "_hear", "_said", "_stream", "_tap", "_unframing")
+    __slots__ = ("_app", "_closing", "_deadline", "_end", "_hear", "_stream", "_tap", "_unframing")
 
     def __init__(self, app: web.Application, tap: Tap, stream: Pushed, hear: Hear, inflates: bool) -> None:
         self._app, self._tap, self._stream, self._hear = app, tap, stream, hear
         self._unframing = Unframing(app[SETTINGS].max_message_bytes, inflates)
         self._deadline: asyncio.TimerHandle | None = None
         self._end: Ended | None = None
-        self._said = 0
         self._closing = False
-
-    @property
-    def sent_bytes(self) -> int:
-        """Of all frames."""
-        return self._stream.sent_bytes + self._said
 
     def start(self, end: Ended) -> None:
         """Send what there is and all that comes, and close in order; `end` is called once."""
@@ -79,7 +73,7 @@ class Talk:
         elif self._closing:  # what has crossed our close frame on its way
             return
         elif kind is Opcode.PING:
-            self._say(control(Opcode.PONG, payload))
+            self._tap.write(control(Opcode.PONG, payload))
         elif kind is not Opcode.PONG and (unwelcome := self._hear(kind, payload)):
             self._close(WSCloseCode.POLICY_VIOLATION, unwelcome)
 
@@ -92,9 +86,5 @@ class Talk:
             return
         self._closing = True
         self._stream.lost()
-        self._say(control(Opcode.CLOSE, payload))
+        self._tap.write(control(Opcode.CLOSE, payload))
         self._deadline = asyncio.get_running_loop().call_later(self._app[SETTINGS].write_s, self._tap.abort)
-
-    def _say(self, frame: bytes) -> None:
-        self._tap.write(frame)
-        self._said += len(frame)

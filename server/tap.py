@@ -1,7 +1,7 @@
 """Stands between the two sides of asyncio, as the protocol to the transport and as the transport to the protocol.
 
 The one thing to notice: on the way up it is always there, on the way down only when somebody needs every byte: to count
-them where the kernel does not tell (macOS, Windows), or to record them. A stream that nobody records pays nothing.
+them where the kernel does not tell (macOS, Windows), to log how many, or to record them. Other streams pay nothing.
 """
 
 import asyncio

@@ -71,26 +71,6 @@ async def test_a_thousand_courses_cost_the_loop_one_timer(monkeypatch: pytest.Mo
     assert len(timers) <= 3
 
 
-async def test_what_is_for_soon_comes_when_the_course_that_asked_for_it_has_done_its_part() -> None:
-    came: list[str] = []
-    ours = clock()
-
-    def note(_: float) -> None:
-        came.append("due")
-        ours.soon(lambda: came.append("soon"))
-
-    await asyncio.gather(*(ours.follow(at([-1], note)) for _ in range(3)))
-    assert came == ["due", "soon"] * 3
-
-
-async def test_what_is_for_soon_comes_in_the_next_turn_when_nothing_is_due() -> None:
-    came: list[str] = []
-    clock().soon(lambda: came.append("soon"))
-    assert came == []
-    await asyncio.sleep(0)
-    assert came == ["soon"]
-
-
 async def test_a_course_that_fails_tells_who_follows_it_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
     came: list[float] = []
 
@@ -104,15 +84,6 @@ async def test_a_course_that_fails_tells_who_follows_it_and_stops_no_other(caplo
     await others
     assert came == [0, 0.01]
     assert [record.levelno for record in caplog.records if record.name == "server.clock"] == [logging.ERROR]
-
-
-async def test_a_call_for_soon_that_fails_is_logged_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    came: list[str] = []
-    clock().soon(lambda: 1 / 0)  # type: ignore[arg-type]
-    clock().soon(lambda: came.append("next"))
-    await asyncio.sleep(0)
-    assert came == ["next"]
-    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_who_follows_no_longer_stops_the_course() -> None:

@@ -84,22 +84,47 @@ async def test_a_token_is_at_the_socket_in_the_turn_in_which_it_was_written(
     links = await start()
     line = await lines.open(links[name])
     await waiting(http, 1)
-    written[0].append("now")
-    await asyncio.sleep(0)  # no task has had a turn but this one
+    written[0].append("now")  # and nobody has had a turn since
     assert b"now" in line.recv(65536)
 
 
 @pytest.mark.parametrize("name", STREAMS)
-async def test_tokens_written_in_one_turn_are_one_chunk(
+async def test_tokens_written_together_are_one_chunk(
     name: str, http: aiohttp.ClientSession, start: Start, written: list[Answer], lines: Lines
 ) -> None:
     links = await start()
     line = await lines.open(links[name])
     await waiting(http, 1)
-    for token in ("one ", "two ", "three"):
-        written[0].append(token)
-    await asyncio.sleep(0)
+    for word in ("one ", "two "):
+        written[0].append(word, more=True)
+    written[0].append("three")
     assert b'{"cursor":3,"text":"one two three"}' in line.recv(65536)
+
+
+@pytest.mark.parametrize("name", ["sse", "websocket"])
+async def test_readers_that_cannot_be_sent_a_chunk_are_dropped_and_all_others_get_it(
+    name: str,
+    http: aiohttp.ClientSession,
+    start: Start,
+    written: list[Answer],
+    lines: Lines,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    links = await start()
+    module = import_module(f"server.transports.{name}")
+    frame = module.frame
+    monkeypatch.setattr(module, "frame", lambda chunk: frame(chunk) if not chunk.text else 1 / 0)
+    broken = [await lines.open(links[name]) for _ in range(2)]
+    monkeypatch.setattr(module, "frame", frame)
+    well = [await lines.open(links[other]) for other in STREAMS]
+    await waiting(http, len(broken + well))
+    written[0].append("for all")
+    assert all(b"for all" in line.recv(65536) for line in well)
+    await waiting(http, len(well))
+    assert [line.recv(65536) for line in broken] == [b"", b""]
+    assert caplog.text.count("ZeroDivisionError: ") == 2
+    assert not written[0].done
 
 
 @pytest.mark.parametrize("name", ["sse", "websocket"])

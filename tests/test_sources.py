@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from clients import CLIENTS
 from server import order
+from server.sources import Schedule
 from server.sources.presets import EDGE, PRESETS
 from server.sources.replay import Trace, replay
 from server.sources.typewriter import UNITS, split, typewriter
@@ -220,11 +221,11 @@ async def test_a_recorded_answer_at_another_pace_keeps_its_tokens(http: aiohttp.
 async def test_a_source_that_breaks_ends_its_answer_as_failed_with_a_sentence(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(*_arguments: object, **_options: object) -> Iterator[tuple[float, str]]:
-        yield 0, "够"
+    def dues_ms() -> Iterator[float]:
+        yield 0
         raise ZeroDivisionError
 
-    monkeypatch.setattr(order, "typewriter", broken)
+    monkeypatch.setattr(order, "typewriter", lambda *_, **__: Schedule(["够", "never"], dues_ms()))
     chunks = await read(CLIENTS["sse"], (await start())["sse"])
     assert "".join(chunk.text for chunk in chunks) == "够"
     assert chunks[-1].done == "failed"

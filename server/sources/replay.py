@@ -5,10 +5,11 @@ looks smooth on an even pace may not look so here. docs/traces.md says how the t
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from server.sources import Schedule
 
 TRACES = Path(__file__).parent / "traces"
 
@@ -34,9 +35,8 @@ class Trace:
         return cls(document["title"], document["how"], tokens)
 
 
-def replay(trace: Trace, repeat: int = 1) -> Iterator[tuple[float, str]]:
+def replay(trace: Trace, repeat: int = 1) -> Schedule:
     """The schedule of `trace`; each further repeat is asked for when the one before has ended."""
     length = trace.tokens[-1][0]
-    for lap in range(repeat):
-        for ms, token in trace.tokens:
-            yield lap * length + ms, token
+    dues_ms = (lap * length + ms for lap in range(repeat) for ms, _ in trace.tokens)
+    return Schedule(trace.texts, dues_ms, repeat)

@@ -6,10 +6,11 @@ cutting by code point, or by the UTF-16 unit of JavaScript's `answer[i]`, would 
 
 import random
 from collections.abc import Iterator
-from itertools import chain, count
-from itertools import repeat as again
+from itertools import count
 
 import regex
+
+from server.sources import Schedule
 
 # UAX #29 extended grapheme cluster. A flag is a pair, so on a row of flags \X alone counts from the first one for each.
 # Two regional indicators before a third are a flag in any case (GB12): taking them so keeps any text linear.
@@ -37,14 +38,14 @@ def split(text: str, unit: str) -> list[str]:
 
 def typewriter(
     tokens: list[str], *, first_token_ms: float, token_ms: float, jitter: float = 0.0, seed: int = 0, repeat: int = 1
-) -> Iterator[tuple[float, str]]:
+) -> Schedule:
     """The schedule of `tokens`, `repeat` times over.
 
     The first is due at `first_token_ms`, each later one `token_ms` after the one before, give or take the share
     `jitter` (0 to 1) of it. The same `seed` gives the same schedule.
     """
-    dues = _jittered(first_token_ms, token_ms, jitter, seed) if jitter else count(first_token_ms, token_ms)
-    return zip(dues, chain.from_iterable(again(tokens, repeat)) if repeat > 1 else tokens, strict=False)
+    dues_ms = _jittered(first_token_ms, token_ms, jitter, seed) if jitter else count(first_token_ms, token_ms)
+    return Schedule(tokens, dues_ms, repeat)
 
 
 def _jittered(due: float, token_ms: float, jitter: float, seed: int) -> Iterator[float]:

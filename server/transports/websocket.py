@@ -18,7 +18,7 @@ from server.readers import Busy
 from server.refusal import Refusal
 from server.sockets import open_socket
 from server.store import STORE
-from server.talk import MOST_REASON
+from server.talk import MOST_REASON as MOST_REASON
 from server.wire import encode, to_json
 
 STOP = b'{"stop":true}'

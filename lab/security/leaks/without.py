@@ -7,7 +7,7 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from server import order, push
@@ -76,18 +76,20 @@ def with_steady_pace(settings: Settings) -> Settings:
     return settings
 
 
+Tokens = Iterable[tuple[float, str]]
+"""(milliseconds after the start, token), as a schedule gives them."""
 Release = tuple[float, list[tuple[float, str]]]
 """When tokens are let go, in milliseconds after the start, and which: with the times at which their source has them."""
 
 
-def in_batches(schedule: Schedule) -> list[Release]:
+def in_batches(schedule: Tokens) -> list[Release]:
     """BATCH tokens at a time, as soon as the last of them is there. Pure."""
     tokens = list(schedule)
     batches = [tokens[at : at + BATCH] for at in range(0, len(tokens), BATCH)]
     return [(batch[-1][0], batch) for batch in batches]
 
 
-def at_ticks(schedule: Schedule) -> list[Release]:
+def at_ticks(schedule: Tokens) -> list[Release]:
     """One token every PACE_MS, from the first one on; a tick at which there is none is left out. Pure."""
     releases: list[Release] = []
     for ms, token in schedule:
@@ -97,15 +99,15 @@ def at_ticks(schedule: Schedule) -> list[Release]:
     return releases
 
 
-def _release(rule: Callable[[Schedule], list[Release]]) -> None:
+def _release(rule: Callable[[Tokens], list[Release]]) -> None:
     """Have every scripted source let its tokens go by a rule, and not at once."""
 
     def scripted(schedule: Schedule) -> Source:
         async def source(answer: Answer) -> None:
             for ms, tokens in rule(schedule):
                 await asyncio.sleep(max(0.0, answer.started + ms / 1000 - time.monotonic()))
-                for due_ms, token in tokens:
-                    answer.append(token, answer.started + due_ms / 1000)
+                for left, (due_ms, token) in enumerate(tokens, 1 - len(tokens)):
+                    answer.append(token, answer.started + due_ms / 1000, more=left < 0)
 
         return source
 
