@@ -12,6 +12,8 @@ from array import array
 from collections.abc import AsyncGenerator, Callable
 from typing import NamedTuple
 
+_new = tuple.__new__
+
 READ_LIMIT = 16 * 1024
 """Characters that one read returns at most, so that a late reader of a long answer cannot ask for it all at once."""
 
@@ -96,12 +98,10 @@ class Answer:
             raise RuntimeError(f"this answer has already {self.done}")
         token.encode()
         if 0 < len(token) <= READ_LIMIT:
-            self._write(token, due)
+            self._write(token, due, more)
         else:
             for at in range(0, len(token), READ_LIMIT):
-                self._write(token[at : at + READ_LIMIT], due)
-        if not more:
-            self._tell()
+                self._write(token[at : at + READ_LIMIT], due, more or at + READ_LIMIT < len(token))
 
     def end(self, reason: str, error: str | None = None) -> None:
         """Write the end: `finished`, `stopped` or `failed`. Only the first end counts."""
@@ -109,15 +109,14 @@ class Answer:
             return
         self.done, self.error = reason, error
         self._sha256 = hashlib.sha256(self.text.encode()).hexdigest()
-        self._write("", None)
         self._end.set()
-        self._tell()
+        self._write("", None, more=False)
 
     def read(self, cursor: int) -> Chunk:
         """What came after `cursor`, READ_LIMIT characters at most. Never waits. Raises IndexError ahead of the log."""
         newest = self.cursor
         if cursor == newest - 1 >= 0 and not self.done:  # the newest token: what readers that keep up ask for
-            return Chunk(newest, self._tokens[cursor])
+            return _new(Chunk, (newest, self._tokens[cursor], None, None, None))  # Chunk(...), for every token
         if not 0 <= cursor <= newest:
             raise IndexError(f"cursor {cursor} is outside this answer, whose newest cursor is {newest}")
         tokens, room = [], READ_LIMIT
@@ -167,14 +166,14 @@ class Answer:
             cursor = chunk.cursor
             yield chunk
 
-    def _write(self, token: str, due: float | None) -> None:
+    def _write(self, token: str, due: float | None, more: bool) -> None:
         now = time.monotonic()
         self._tokens.append(token)
         self._times.append(now if due is None else due)
         self._times.append(now)
         self.cursor += 1
-
-    def _tell(self) -> None:
+        if more:
+            return
         if self._told is None:
             self._told = tuple(self._listeners)
         for tell in self._told:

@@ -232,3 +232,20 @@ async def test_each_entry_records_when_it_was_due_and_when_it_was_appended() -> 
     assert before <= answer.started <= late.appended <= now.appended <= end.appended <= after
     assert now.due == now.appended
     assert end.due == end.appended
+
+
+def test_listeners_are_told_once_of_what_is_written_together_and_never_of_nothing() -> None:
+    answer, told = Answer("id"), list[int]()
+    answer.add_listener(lambda: told.append(answer.cursor))
+    answer.append("")
+    assert told == []
+    answer.append("a", more=True)
+    answer.append("b" * (READ_LIMIT + 1), more=True)
+    assert told == []
+    answer.append("c")
+    assert told == [4]
+    answer.append("d" * 2 * READ_LIMIT)
+    assert told == [4, 6]
+    answer.append("e", more=True)
+    answer.end("finished")
+    assert told == [4, 6, 8]
