@@ -94,7 +94,7 @@ class Rest:
 
     def __init__(self, meter: Meter, rests: "Rests", keepalive_s: float) -> None:
         self._meter, self._rests = meter, rests
-        self._ends = asyncio.get_running_loop().call_later(keepalive_s, meter.close)
+        self._ends = asyncio.get_running_loop().call_later(keepalive_s, rests.end, meter)
 
     def resumed(self) -> None:
         """Nothing waits for that."""
@@ -118,7 +118,7 @@ class Rests:
     """All connections that rest; they are closed with the server."""
 
     def __init__(self, settings: Settings) -> None:
-        self._keepalive_s = settings.keepalive_s
+        self._keepalive_s, self._write_s = settings.keepalive_s, settings.write_s
         self._meters: set[Meter] = set()
         self._closed = False
 
@@ -126,7 +126,7 @@ class Rests:
         """A stream has ended on this connection, which is to be closed, or is good for the next request."""
         if closes or self._closed:
             # Not at once: asyncio may be telling us that the socket takes more, and does not expect to lose it then.
-            asyncio.get_running_loop().call_soon(meter.close)
+            asyncio.get_running_loop().call_soon(self.end, meter)
         else:
             self._meters.add(meter)
             meter.rest(Rest(meter, self, self._keepalive_s))
@@ -139,7 +139,12 @@ class Rests:
         """Close all, and what ends from now on."""
         self._closed = True
         for meter in self._meters:
-            meter.close()
+            self.end(meter)
+
+    def end(self, meter: Meter) -> None:
+        """Close one. What still waits in it has its deadline, too."""
+        meter.close()
+        asyncio.get_running_loop().call_later(self._write_s, meter.abort)
 
 
 RESTS = web.AppKey("rests", Rests)

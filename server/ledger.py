@@ -300,9 +300,14 @@ class Meter(AbstractAccessLogger):
             self.tap.give(handler)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, once all is sent."""
         if self.tap:
             self.tap.close()
+
+    def abort(self) -> None:
+        """Close it now, if it is still there."""
+        if self.tap:
+            self.tap.abort()
 
 
 class Ledger:

@@ -115,7 +115,19 @@ class Stream(Books):
         self.go_on()
 
     def go_on(self) -> None:
-        """Send as much as the socket takes; then wait for news, or for the socket, or it is over."""
+        """Send as much as the socket takes; then wait for news, or for the socket, or it is over.
+
+        Does not raise: what goes wrong with one stream is neither the others' fault nor the answer's.
+        """
+        try:
+            self._go_on()
+        except Exception:
+            log.exception("a stream failed")
+            self.give_up()
+
+    def _go_on(self) -> None:
+        if not self._end:  # it is over
+            return
         if self._catch_up():
             self._app[FANOUTS].join(self)
         elif self._is_full and not self._transport.is_closing():
@@ -141,8 +153,9 @@ class Stream(Books):
     def lost(self) -> None:
         """The connection is lost, or given up."""
         self._app[FANOUTS].leave(self)
-        if self._deadline:
-            self._deadline.cancel()
+        deadline, self._deadline = self._deadline, None
+        if deadline:
+            deadline.cancel()
         self._over()
 
     def framed(self, chunk: Chunk) -> bytes:
@@ -221,7 +234,7 @@ class Fanout:
                     leaving.append(stream)
             except Exception:
                 log.exception("a stream failed")
-                stream.give_up()  # it alone: neither the others nor who writes the answer can help it
+                stream.give_up()
         for stream in leaving:
             self._all.leave(stream)
             stream.go_on()
@@ -292,7 +305,7 @@ async def stream(
     stream = Stream(request, request.transport, answer, cursor, frame, framing)
     if not (tap.heard or is_followed(request)):
         return hold(request, response, stream)
-    before = tap.bytes_down
+    before = tap.bytes_down - request.writer.output_size
     await _over(tap, stream)  # what waits behind this request, or belongs to it, is with its handler
     return Sent(tap.bytes_down - before, keep_alive=bool(response.keep_alive))
 

@@ -20,6 +20,9 @@ from server.unframing import Broken, Unframing
 MOST_REASON = 123
 """Bytes of a reason that a close frame has room for (RFC 6455 §5.5)."""
 
+UNDERSTOOD_NO_MORE_S = 1.0
+"""How long who has broken the protocol may take to read why, before the connection is closed (RFC 6455 §7.1.7)."""
+
 Hear = Callable[[Opcode, bytes], str]
 """Does what a message asks for; gives why it was not welcome, if it was not."""
 
@@ -52,6 +55,8 @@ class Talk:
                 self._answer(kind, payload)
         except Broken as broken:
             self._close(broken.code)
+            # What comes after it cannot be understood, not even a goodbye; but ours must not be lost with it unread.
+            asyncio.get_running_loop().call_later(UNDERSTOOD_NO_MORE_S, self._tap.close)
 
     def lost(self) -> None:
         """The connection is lost, in order or not."""
@@ -65,6 +70,8 @@ class Talk:
     def _all_sent(self, whole: bool) -> None:
         if whole:
             self._close(farewell(self._app[STORE]))
+        elif not self._closing:  # the connection is being closed already, but what waits in it may never be taken
+            self._set_deadline()
 
     def _answer(self, kind: Opcode, payload: bytes) -> None:
         if kind is Opcode.CLOSE:
@@ -87,4 +94,8 @@ class Talk:
         self._closing = True
         self._stream.lost()
         self._tap.write(control(Opcode.CLOSE, payload))
-        self._deadline = asyncio.get_running_loop().call_later(self._app[SETTINGS].write_s, self._tap.abort)
+        self._set_deadline()
+
+    def _set_deadline(self) -> None:
+        if not self._deadline:
+            self._deadline = asyncio.get_running_loop().call_later(self._app[SETTINGS].write_s, self._tap.abort)

@@ -118,6 +118,8 @@ class Unframing:
             raise Broken(WSCloseCode.INVALID_TEXT) from None
         if len(inflated) > self._most:
             raise Broken(WSCloseCode.MESSAGE_TOO_BIG)
+        if self._inflate.eof:  # a last block ends the window, not the connection (RFC 7692 §7.2.3.4)
+            self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         return inflated
 
 

@@ -29,7 +29,11 @@ frame = encode  # a text message is the chunk and nothing else
 async def websocket(request: web.Request, answer: Answer, cursor: int) -> web.StreamResponse:
     """Send a message for each chunk; a message `{"stop":true}` stops the answer."""
     if is_followed(request):
-        raise Refusal(400, "Nothing may follow the handshake of a WebSocket before its reply (RFC 6455 §4.1).")
+        raise Refusal(
+            400,
+            "The handshake of a WebSocket comes alone: nothing may follow it before its reply (RFC 6455 §4.1), "
+            "and it may not follow a request before that has its own.",
+        )
     socket = await open_socket(request, "read the answer at /sse instead")
     stop = partial(request.app[STORE].stop, answer)
     return messages(request, answer, cursor, frame, socket, partial(hear, stop, BY_TICKET in request))
@@ -53,6 +57,6 @@ def hear(stop: Callable[[], None], reads_only: bool, kind: Opcode, message: byte
 
 def _is_stop(message: bytes) -> bool:
     try:
-        return bool(to_json(json.loads(message)) == STOP)  # spaces do not matter; 1 is not true
+        return bool(to_json(json.loads(message.decode())) == STOP)  # spaces do not matter; 1 is not true
     except (ValueError, RecursionError):
         return False
