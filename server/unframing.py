@@ -4,6 +4,7 @@ The one thing to notice: every rule of the standard that a client can break is a
 keep bytes, or to take one thing for another. So each is checked before anything is kept.
 """
 
+import sys
 import zlib
 from collections.abc import Iterator
 from itertools import cycle
@@ -36,9 +37,9 @@ class Unframing:
     __slots__ = ("_inflate", "_kind", "_message", "_most", "_over", "_rest", "_squeezed")
 
     def __init__(self, most: int, inflates: bool) -> None:
-        """Takes messages of `most` bytes; compressed ones, too, if that was negotiated (`inflates`)."""
-        self._most, self._over = most, False
-        self._rest = b""  # the beginning of a frame
+        """Takes messages of `most` bytes (0: any size); compressed ones, too, if that was negotiated (`inflates`)."""
+        self._most, self._over = most or sys.maxsize - 1, False
+        self._rest = bytearray()  # the beginning of a frame
         self._message = b""  # the beginning of a message
         self._kind: Opcode | None = None  # of that message
         self._squeezed = False  # whether it is compressed
@@ -46,21 +47,24 @@ class Unframing:
 
     def feed(self, data: bytes) -> Iterator[tuple[Opcode, bytes]]:
         """What is complete with these bytes, each with its payload. Raises Broken."""
-        data, at, self._rest = self._rest + data, 0, b""
+        self._rest += data
+        at = 0
         try:
-            while not self._over and (frame := self._frame(data, at)):
+            while not self._over and (frame := self._frame(self._rest, at)):
                 kind, last, rsv1, start, end = frame
-                payload, at = _unmasked(data[start:end]), end
+                payload, at = _unmasked(self._rest[start:end]), end
                 if message := self._put_together(kind, last, rsv1, payload):
                     self._over = kind is Opcode.CLOSE
                     yield message
         except Broken:
             self._over = True
             raise
-        if not self._over:
-            self._rest = data[at:]
+        if self._over:
+            self._rest.clear()
+        else:
+            del self._rest[:at]
 
-    def _frame(self, data: bytes, at: int) -> tuple[Opcode, bool, bool, int, int] | None:
+    def _frame(self, data: bytearray, at: int) -> tuple[Opcode, bool, bool, int, int] | None:
         """The frame at `at`: its kind, whether it is the last of its message (FIN), RSV1, and where its mask and its
         payload are. None when not all of it is here.
         """
@@ -123,7 +127,7 @@ class Unframing:
         return inflated
 
 
-def _unmasked(data: bytes) -> bytes:
+def _unmasked(data: bytearray) -> bytes:
     """The payload after its mask (RFC 6455 §5.3)."""
     payload = zip(data[MASK_BYTES:], cycle(data[:MASK_BYTES]), strict=False)
     return bytes(byte ^ key for byte, key in payload)

@@ -104,10 +104,13 @@ def _release(rule: Callable[[Tokens], list[Release]]) -> None:
 
     def scripted(schedule: Schedule) -> Source:
         async def source(answer: Answer) -> None:
-            for ms, tokens in rule(schedule):
+            releases = rule(schedule)
+            for ms, tokens in releases:
                 await asyncio.sleep(max(0.0, answer.started + ms / 1000 - time.monotonic()))
-                for left, (due_ms, token) in enumerate(tokens, 1 - len(tokens)):
-                    answer.append(token, answer.started + due_ms / 1000, more=left < 0)
+                for due_ms, token in tokens[:-1]:
+                    answer.append(token, answer.started + due_ms / 1000, more=True)
+                due_ms, token = tokens[-1]
+                answer.append(token, answer.started + due_ms / 1000, more=tokens is releases[-1][1])  # with the end
 
         return source
 
