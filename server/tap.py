@@ -74,28 +74,24 @@ class Tap(asyncio.BufferedProtocol):
         self._transport, self._room, self._paused = transport, room, False
         self._counts, self._total_up = counts, total_up
         transport.set_protocol(self)
-        self._watch_down(counts)
 
     def _watch_down(self, watch: bool) -> None:
         """See what goes down, too: to the handler this is the transport then, and one in all that is asked of it."""
-        if self._handler:
+        if self._handler and self._handler.transport:  # and it has not closed it
             self._handler.transport = self if watch else self._transport  # type: ignore[assignment]
 
     def begin(self, exchange: "Exchange | None") -> None:
         """A request has come. With an exchange, record from here on, and what has been heard of it already."""
-        heard = self.heard
+        heard, self.heard = self.heard, b""
         self.alone = heard.endswith(HEAD_ENDS) and heard.count(HEAD_ENDS) == 1 and len(heard) < MOST_HEARD
+        self._watch_down(self._counts or exchange is not None)
+        self.exchange = exchange
         if exchange:
-            self._watch_down(True)
-            exchange.add("up", self.heard)
-            self.exchange, self.heard = exchange, b""
-        else:
-            self.forget()
+            exchange.add("up", heard)
 
     def forget(self) -> None:
-        """A request is over, or nobody's: what comes up next begins another one."""
-        if self.exchange:
-            self._watch_down(self._counts)
+        """A request is over: what comes up next begins another one."""
+        self._watch_down(False)  # asyncio sends files past it
         self.exchange, self.heard = None, b""
 
     def serves(self, handler: web.RequestHandler) -> bool:
@@ -115,7 +111,6 @@ class Tap(asyncio.BufferedProtocol):
         """Give it to another handler, with what came up meanwhile."""
         self._handler = handler
         handler.connection_made(self._transport)
-        self._watch_down(self._counts)
         if self._paused:
             handler.pause_writing()
         if self.heard:

@@ -6,12 +6,16 @@ The one thing to notice: the paths that try to climb out are sent raw, for a goo
 import asyncio
 import logging
 import re
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
+from server.app import serving
+from server.settings import Settings
 from server.site import PAGES
 from server.transports import TRANSPORTS
 
@@ -206,3 +210,19 @@ async def test_folders_are_not_listed(server: str, path: str) -> None:
 )
 async def test_a_strange_path_is_refused_and_breaks_nothing(server: str, path: str) -> None:
     assert (await raw(server, path))[0] in (400, 403, 404)
+
+
+@pytest.mark.parametrize("kernel_counts", [False, True])
+@pytest.mark.parametrize("access_log", [False, True])
+async def test_files_are_sent_whole_over_tls_whoever_counts_bytes(
+    kernel_counts: bool, access_log: bool, certificates: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.ledger.KERNEL_COUNTS", kernel_counts)
+    authority, certfile, keyfile = certificates
+    settings = Settings(port=0, access_log=access_log, certfile=str(certfile), keyfile=str(keyfile))
+    trusting = ssl.create_default_context(cafile=authority)
+    async with serving(settings) as server, aiohttp.ClientSession(server) as http:
+        async with http.get("/sse?text=ab&first_token_ms=0&token_ms=0", ssl=trusting) as response:
+            assert b'"done":"finished"' in await response.read()
+        async with http.get("/style.css", ssl=trusting) as response:
+            assert await response.read() == (PAGES / "style.css").read_bytes()
