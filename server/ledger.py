@@ -258,6 +258,8 @@ class Meter(AbstractAccessLogger):
         if self.tap and not self.tap.serves(request.protocol):  # it goes on without its handler
             return
         self._row = request.get(ROW)
+        if self.tap:
+            self.tap.replied(request.content_length or 0)
         self.finish()
         self.write(request, response, time)
 

@@ -44,7 +44,7 @@ class Tap(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
-        *("__weakref__", "_counts", "_handler", "_paused", "_room", "_total_up", "_transport"),
+        *("__weakref__", "_begun", "_counts", "_handler", "_paused", "_room", "_straight", "_total_up", "_transport"),
         *("alone", "bucket", "bytes_down", "bytes_up", "exchange", "flow", "heard"),
     )
 
@@ -62,7 +62,9 @@ class Tap(asyncio.BufferedProtocol):
         self.heard = b""
         """What came up since the last request: the head of the next one."""
         self.alone = False
-        """Whether nothing came behind the head of the request that is under way, when it began."""
+        """Whether nothing came behind the head of the request that is under way, as far as could be told then."""
+        self._begun, self._straight = False, True
+        """Whether `begin` was called for it; and whether so far each came after the reply to the one before it."""
         self.exchange: Exchange | None = None
         """The recorded request that is under way."""
         self.bucket: Bucket | None = None
@@ -83,16 +85,24 @@ class Tap(asyncio.BufferedProtocol):
     def begin(self, exchange: "Exchange | None") -> None:
         """A request has come. With an exchange, record from here on, and what has been heard of it already."""
         heard, self.heard = self.heard, b""
-        self.alone = heard.endswith(HEAD_ENDS) and heard.count(HEAD_ENDS) == 1 and len(heard) < MOST_HEARD
+        one_head = heard.endswith(HEAD_ENDS) and heard.count(HEAD_ENDS) == 1 and len(heard) < MOST_HEARD
+        self.alone, self._begun = one_head and self._straight, True
         self._watch_down(self._counts or exchange is not None)
         self.exchange = exchange
         if exchange:
             exchange.add("up", heard)
 
+    def replied(self, body_size: int) -> None:
+        """A request is over, with a body of that size. If more has come up by now, it belongs to others, and where
+        one ends and the next begins cannot be told here any more.
+        """
+        rest = self.heard if self._begun else self.heard.partition(HEAD_ENDS)[2]
+        self._straight = self._straight and len(rest) == body_size
+
     def forget(self) -> None:
         """A request is over: what comes up next begins another one."""
         self._watch_down(False)  # asyncio sends files past it
-        self.exchange, self.heard = None, b""
+        self.exchange, self.heard, self._begun = None, b"", False
 
     def serves(self, handler: web.RequestHandler) -> bool:
         """Whether the connection is that handler's."""
@@ -153,7 +163,7 @@ class Tap(asyncio.BufferedProtocol):
         self.bytes_up = self._total_up() if self._total_up else self.bytes_up + len(data)
         if self.exchange and self._handler:
             self.exchange.add("up", data)
-        elif len(self.heard) < MOST_HEARD:
+        if len(self.heard) < MOST_HEARD:
             self.heard += data
         if self.bucket and not self.bucket.take(len(data)):
             self._transport.abort()

@@ -129,6 +129,50 @@ async def test_nothing_may_follow_the_handshake_of_a_websocket_before_its_reply(
     writer.close()
 
 
+@pytest.mark.parametrize("pause_s", [0, 0.001, 0.002])
+@pytest.mark.parametrize("name", HELD)
+async def test_what_comes_while_two_others_wait_is_answered_after_both(
+    name: str, pause_s: float, http: aiohttp.ClientSession, server: str, start: Start
+) -> None:
+    parts = urlsplit(server)
+    for _ in range(10):
+        links = await start(**NEVER)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        first, second = (
+            f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n" for path in ("/healthz", urlsplit(links[name]).path)
+        )
+        writer.write((first + second).encode())
+        await asyncio.sleep(pause_s)
+        writer.write(first.encode())
+        await reader.readuntil(b'"text":""')
+        await http.delete(links["self"])
+        await reader.readuntil(ENDS)
+        assert await asyncio.wait_for(reader.readline(), 10) == b"HTTP/1.1 200 OK\r\n"
+        writer.close()
+
+
+@pytest.mark.parametrize("record", [False, True])
+async def test_a_stream_is_held_on_a_connection_on_which_all_has_come_in_turn(
+    record: bool, http: aiohttp.ClientSession, server: str, start: Start
+) -> None:
+    links = await start(**NEVER, record=record)
+    assert await readers(http) == 0
+    before = len(asyncio.all_tasks())
+    line = await ask(f"{server}/healthz")
+    body = b'{"text":"a"}'
+    fields = f"Host: {urlsplit(server).netloc}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    await line[0].readuntil(b"}")
+    line[1].write(f"POST /answers HTTP/1.1\r\n{fields}".encode() + body)
+    await line[0].readuntil(b"}}")
+    await ask(links["polling"], line)
+    await line[0].readuntil(b"}")
+    await ask(links["sse"], line)
+    await begun(line)
+    assert await readers(http) == 1
+    assert len(asyncio.all_tasks()) == before
+    line[1].close()
+
+
 BODY = "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
