@@ -8,14 +8,14 @@ After the end it rests: only when something comes up again, a fresh handler of a
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aiohttp import web
 
 from server.ledger import Meter
 from server.sent import Sent
 from server.settings import Settings
-from server.visit import VISIT
+from server.visit import VISIT, Visit
 
 Ended = Callable[[bool], None]
 """Is told whether all of a stream was sent."""
@@ -37,26 +37,58 @@ class Pushed(Protocol):
         """The connection is lost."""
 
 
-def hold(request: web.Request, opened: web.StreamResponse, stream: Pushed) -> Sent:
+class Again(Protocol):
+    """A request that may be asked again."""
+
+    def take(self, meter: Meter) -> bool:
+        """Answer what has come up on a resting connection, if it is the same; gives whether it was."""
+
+
+def hold(request: web.Request, opened: web.StreamResponse, stream: Pushed, again: Again | None = None) -> Sent:
     """Go on with the stream that `opened` has begun, once the handler has returned what this gives."""
     meter = request.protocol.access_logger
     assert isinstance(meter, Meter)  # noqa: S101 - app.py gives every connection one
-    Hold(request, opened, meter, stream).start()
+    closes = opened.keep_alive is False or not request.keep_alive
+    if meter.logs:  # to write a line about it in the end, all of the request is kept, where nobody minds
+        line = Line(request, opened.status, request.writer.output_size - meter.bytes_down, time.monotonic())
+        Hold(meter, request[VISIT], stream, request.app[RESTS], closes, line).start()
+    else:
+        Hold(meter, request[VISIT], stream, request.app[RESTS], closes, None, again).start()
     return Sent(0)
+
+
+class Line(NamedTuple):
+    """What it takes to write about a request in the access log once it is over."""
+
+    request: web.Request
+    status: int
+    offset: int
+    """Bytes that aiohttp has sent of the response, less what had gone down the connection until then."""
+    began: float
+
+    def write(self, meter: Meter, whole: bool) -> None:
+        """Write it."""
+        sent = Sent(meter.bytes_down + self.offset, status=self.status) if whole else None
+        meter.write(self.request, sent, time.monotonic() - self.began)
 
 
 class Hold:
     """The connection of a stream, between two handlers."""
 
-    __slots__ = ("_began", "_closes", "_logged", "_meter", "_rests", "_status", "_stream", "_visit")
+    __slots__ = ("_again", "_closes", "_line", "_meter", "_rests", "_stream", "_visit")
 
-    def __init__(self, request: web.Request, opened: web.StreamResponse, meter: Meter, stream: Pushed) -> None:
-        self._meter, self._stream, self._visit = meter, stream, request[VISIT]
-        self._closes, self._status = not opened.keep_alive, opened.status
-        self._rests = request.app[RESTS]
-        self._began = time.monotonic()
-        # To write a line about it in the end, all of the request is kept, where nobody minds.
-        self._logged = (request, request.writer.output_size - meter.bytes_down) if meter.logs else None
+    def __init__(
+        self,
+        meter: Meter,
+        visit: Visit,
+        stream: Pushed,
+        rests: "Rests",
+        closes: bool = False,
+        line: Line | None = None,
+        again: Again | None = None,
+    ) -> None:
+        self._meter, self._visit, self._stream, self._rests = meter, visit, stream, rests
+        self._closes, self._line, self._again = closes, line, again
 
     def start(self) -> None:
         """Take the connection."""
@@ -79,21 +111,19 @@ class Hold:
 
     def _ended(self, whole: bool) -> None:
         self._visit.leave()
-        if self._logged:
-            request, offset = self._logged
-            sent = Sent(self._meter.bytes_down + offset, status=self._status) if whole else None
-            self._meter.write(request, sent, time.monotonic() - self._began)
+        if self._line:
+            self._line.write(self._meter, whole)
         if whole:
-            self._rests.begin(self._meter, self._closes)
+            self._rests.begin(self._meter, self._closes, self._again)
 
 
 class Rest:
     """A connection without a request, on which the next may come."""
 
-    __slots__ = ("_ends", "_meter", "_rests")
+    __slots__ = ("_again", "_ends", "_meter", "_rests")
 
-    def __init__(self, meter: Meter, rests: "Rests", keepalive_s: float) -> None:
-        self._meter, self._rests = meter, rests
+    def __init__(self, meter: Meter, rests: "Rests", keepalive_s: float, again: Again | None) -> None:
+        self._meter, self._rests, self._again = meter, rests, again
         self._ends = asyncio.get_running_loop().call_later(keepalive_s, rests.end, meter)
 
     def resumed(self) -> None:
@@ -102,7 +132,8 @@ class Rest:
     def heard(self) -> None:
         """A request comes."""
         self._end()
-        self._meter.give_back()
+        if not (self._again and self._again.take(self._meter)):
+            self._meter.give_back()
 
     def lost(self) -> None:
         """Nobody else is left to be told."""
@@ -122,14 +153,14 @@ class Rests:
         self._meters: set[Meter] = set()
         self._closed = False
 
-    def begin(self, meter: Meter, closes: bool) -> None:
+    def begin(self, meter: Meter, closes: bool, again: Again | None) -> None:
         """A stream has ended on this connection, which is to be closed, or is good for the next request."""
         if closes or self._closed:
             # Not at once: asyncio may be telling us that the socket takes more, and does not expect to lose it then.
             asyncio.get_running_loop().call_soon(self.end, meter)
         else:
             self._meters.add(meter)
-            meter.rest(Rest(meter, self, self._keepalive_s))
+            meter.rest(Rest(meter, self, self._keepalive_s, again))
 
     def over(self, meter: Meter) -> None:
         """It rests no more."""

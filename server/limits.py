@@ -62,8 +62,7 @@ class Limits:
 
     def admit(self, request: web.Request, cost: float = 1) -> None:
         """Raise Refusal 429 when the request is one too many of its address. A dear one counts as several."""
-        address = self._addresses.get(request.remote or "")
-        if address and not address.requests.take(cost):
+        if not self.takes(request.remote or "", cost):
             most = self._settings.address_requests_per_s
             raise Refusal(
                 429,
@@ -72,6 +71,11 @@ class Limits:
                 {"Retry-After": "1", "Connection": "close"},
                 "request-rate",
             )
+
+    def takes(self, name: str, cost: float = 1) -> bool:
+        """Book a request to an address, unless it is one too many."""
+        address = self._addresses.get(name)
+        return not address or address.requests.take(cost)
 
     def accepted(self, name: str) -> bool:
         """An address has one more connection; False when that is one too many."""

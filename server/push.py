@@ -71,6 +71,7 @@ class Stream(Books):
         "_exchange",
         "_row",
         "_settings",
+        "_tap",
         "_transport",
         "answer",
         "cursor",
@@ -81,6 +82,7 @@ class Stream(Books):
     def __init__(
         self,
         request: web.Request,
+        tap: Tap,
         transport: asyncio.Transport,
         answer: Answer,
         cursor: int,
@@ -89,7 +91,7 @@ class Stream(Books):
     ) -> None:
         super().__init__()
         self.answer, self.cursor, self.frame, self.framing = answer, cursor, frame, framing
-        self._transport = transport
+        self._transport, self._tap = transport, tap
         self._app, self._settings = request.app, request.app[SETTINGS]
         self._row, self._exchange = request[ROW], request.get(EXCHANGE)
         self._deadline: asyncio.TimerHandle | None = None
@@ -144,7 +146,9 @@ class Stream(Books):
             self.go_on()
 
     def heard(self) -> None:
-        """Not for this stream: it waits for its end."""
+        """Not for this stream: it waits for its end. Who listens to one has not much more to say."""
+        if self._tap.heard_much:
+            self.give_up()
 
     def give_up(self) -> None:
         """Drop the connection, without a goodbye."""
@@ -302,7 +306,7 @@ async def stream(
     tap = tap_of(request)
     if not (await written(request, response.write(prelude + first)) and request.transport and tap):
         return response
-    stream = Stream(request, request.transport, answer, cursor, frame, framing)
+    stream = Stream(request, tap, request.transport, answer, cursor, frame, framing)
     if not (tap.heard or is_followed(request)):
         return hold(request, response, stream)
     before = tap.bytes_down - request.writer.output_size
@@ -327,7 +331,7 @@ def messages(
     tap = tap_of(request)
     if not (tap and request.transport):
         return socket
-    stream = Stream(request, request.transport, answer, cursor, frame, framing)
+    stream = Stream(request, tap, request.transport, answer, cursor, frame, framing)
     return hold(request, socket, Talk(request.app, tap, stream, hear, inflates=bool(socket.compress)))
 
 

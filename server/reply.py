@@ -17,7 +17,9 @@ from aiohttp.http import SERVER_SOFTWARE
 from server import guard, push
 from server.answer import Answer, Chunk
 from server.clock import Course, clock
-from server.ledger import delivered
+from server.hold import hold
+from server.ledger import delivered, tap_of
+from server.poll import Again, Poll
 from server.push import Frame, written
 from server.readers import READERS
 from server.sent import Sent
@@ -30,7 +32,7 @@ HEADERS = {"Cache-Control": "no-store", "Content-Type": "application/json"}
 
 async def news(answer: Answer, cursor: int, most_s: float) -> None:
     """Return once there is news after `cursor`, or after so long without."""
-    if answer.cursor > cursor or answer.done:
+    if answer.cursor > cursor or answer.done or not most_s:
         return
     heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -46,6 +48,18 @@ async def news(answer: Answer, cursor: int, most_s: float) -> None:
     finally:
         answer.remove_listener(tell)
         clock().stop(holding)
+
+
+async def poll(
+    request: web.Request, answer: Answer, cursor: int, frame: Frame, hold_s: float = 0
+) -> web.StreamResponse:
+    """Reply with what there is after `cursor`, or with what there will be within so long."""
+    tap, settings = tap_of(request), request.app[SETTINGS]
+    if _is_usual(request) and tap and not (tap.heard or push.is_followed(request)):
+        again = Again(request, tap, answer, lambda chunk: _whole(push.shape(frame(chunk), settings)), hold_s)
+        return hold(request, web.StreamResponse(), Poll(again, cursor), again)
+    await news(answer, cursor, hold_s)
+    return await reply(request, cursor, answer.read(cursor), frame)
 
 
 async def reply(request: web.Request, cursor: int, chunk: Chunk, frame: Frame) -> web.StreamResponse:
@@ -72,8 +86,7 @@ def _is_usual(request: web.Request) -> bool:
 
 async def _at_once(request: web.Request, body: bytes) -> web.StreamResponse:
     """Hand all of it to the socket, and wait only for a reader that does not take it."""
-    head, tail = _head(int(time.time()))
-    data = b"%b%d%b%b" % (head, len(body), tail, body)
+    data = _whole(body)
     sent, transport = Sent(len(data)), request.transport
     if transport and not transport.is_closing():
         transport.write(data)
@@ -92,6 +105,11 @@ async def _by_aiohttp(request: web.Request, body: bytes) -> web.StreamResponse:
         await response.prepare(request)
         await written(request, response.write_eof())
     return response
+
+
+def _whole(body: bytes) -> bytes:
+    head, tail = _head(int(time.time()))
+    return b"%b%d%b%b" % (head, len(body), tail, body)
 
 
 @lru_cache(maxsize=1)

@@ -76,6 +76,10 @@ class Store:
             "browser's are its own; start a new one with POST /answers.",
         )
 
+    def keeps(self, answer: Answer) -> bool:
+        """Whether it is not forgotten."""
+        return answer.id in self._answers
+
     def stop(self, answer: Answer) -> None:
         """End the answer here and now, unless it has ended; all who read it get `"done":"stopped"`."""
         self._end(answer, "stopped")

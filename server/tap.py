@@ -45,7 +45,7 @@ class Tap(asyncio.BufferedProtocol):
 
     __slots__ = (
         *("__weakref__", "_begun", "_counts", "_handler", "_paused", "_room", "_straight", "_total_up", "_transport"),
-        *("alone", "bucket", "bytes_down", "bytes_up", "exchange", "flow", "heard"),
+        *("alone", "asked", "bucket", "bytes_down", "bytes_up", "exchange", "flow", "heard"),
     )
 
     def __init__(
@@ -63,6 +63,8 @@ class Tap(asyncio.BufferedProtocol):
         """What came up since the last request: the head of the next one."""
         self.alone = False
         """Whether nothing came behind the head of the request that is under way, as far as could be told then."""
+        self.asked = b""
+        """That head, if nothing did, until it is over or the connection is taken."""
         self._begun, self._straight = False, True
         """Whether `begin` was called for it; and whether so far each came after the reply to the one before it."""
         self.exchange: Exchange | None = None
@@ -87,6 +89,7 @@ class Tap(asyncio.BufferedProtocol):
         heard, self.heard = self.heard, b""
         one_head = heard.endswith(HEAD_ENDS) and heard.count(HEAD_ENDS) == 1 and len(heard) < MOST_HEARD
         self.alone, self._begun = one_head and self._straight, True
+        self.asked = heard if self.alone else b""
         self._watch_down(self._counts or exchange is not None)
         self.exchange = exchange
         if exchange:
@@ -102,7 +105,7 @@ class Tap(asyncio.BufferedProtocol):
     def forget(self) -> None:
         """A request is over: what comes up next begins another one."""
         self._watch_down(False)  # asyncio sends files past it
-        self.exchange, self.heard, self._begun = None, b"", False
+        self.exchange, self.heard, self.asked, self._begun = None, b"", b"", False
 
     def serves(self, handler: web.RequestHandler) -> bool:
         """Whether the connection is that handler's."""
@@ -113,6 +116,7 @@ class Tap(asyncio.BufferedProtocol):
 
         What comes up from now on is kept for the next one.
         """
+        self.asked = b""
         if handler := self._handler:
             self._handler, handler.transport = None, None  # so that nothing is closed
             asyncio.get_running_loop().call_soon(handler.connection_lost, None)
@@ -125,6 +129,11 @@ class Tap(asyncio.BufferedProtocol):
             handler.pause_writing()
         if self.heard:
             handler.data_received(self.heard)
+
+    @property
+    def heard_much(self) -> bool:
+        """Whether no more is kept of what comes up."""
+        return len(self.heard) >= MOST_HEARD
 
     def hear(self) -> bytes:
         """Take what has come up: it belongs to the request that is under way."""
@@ -173,8 +182,6 @@ class Tap(asyncio.BufferedProtocol):
             return
         if self.flow:
             self.flow.heard()
-        if len(self.heard) >= MOST_HEARD and not self._handler:  # who listens to a stream has nothing more to say
-            self._transport.abort()
 
     def eof_received(self) -> None:
         """Pass on."""

@@ -15,11 +15,11 @@ from server.readers import Readers
 class Visit:
     """As a block, it is over with the block, unless it `stays`."""
 
-    __slots__ = ("_cable", "_readers", "_transport", "stays")
+    __slots__ = ("_readers", "_transport", "cable", "stays")
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
-        self._cable: Cable | None = None
+        self.cable: Cable | None = None
         self._transport: asyncio.Transport | None = None
         self.stays = False
 
@@ -32,17 +32,17 @@ class Visit:
         if not self.stays:
             self.leave()
 
-    def along(self, cable: Cable, transport: asyncio.Transport | None) -> None:
+    def along(self, cable: Cable | None, transport: asyncio.Transport | None) -> None:
         """It comes along this cable, and can be cut with it."""
-        if transport:
-            self._cable, self._transport = cable, transport
+        if cable and transport:
+            self.cable, self._transport = cable, transport
             cable.connections.add(transport)
 
     def leave(self) -> None:
         """Give the place back."""
         self._readers.give_back()
-        if self._cable and self._transport:
-            self._cable.connections.discard(self._transport)
+        if self.cable and self._transport:
+            self.cable.connections.discard(self._transport)
 
 
 VISIT = web.RequestKey("visit", Visit)

@@ -6,7 +6,7 @@ The one thing to notice: the reply comes as early as a stream's chunk would; wha
 from aiohttp import web
 
 from server.answer import Answer
-from server.reply import news, reply
+from server.reply import poll
 from server.settings import SETTINGS
 from server.wire import encode
 
@@ -15,5 +15,4 @@ frame = encode  # the body is the chunk and nothing else
 
 async def long_polling(request: web.Request, answer: Answer, cursor: int) -> web.StreamResponse:
     """Reply when there is news, or after the hold time without."""
-    await news(answer, cursor, request.app[SETTINGS].hold_s)
-    return await reply(request, cursor, answer.read(cursor), frame)
+    return await poll(request, answer, cursor, frame, request.app[SETTINGS].hold_s)

@@ -6,7 +6,7 @@ The one thing to notice: most replies say "nothing new", and each costs a whole 
 from aiohttp import web
 
 from server.answer import Answer
-from server.reply import reply
+from server.reply import poll
 from server.wire import encode
 
 frame = encode  # the body is the chunk and nothing else
@@ -14,4 +14,4 @@ frame = encode  # the body is the chunk and nothing else
 
 async def polling(request: web.Request, answer: Answer, cursor: int) -> web.StreamResponse:
     """Reply at once with whatever is there."""
-    return await reply(request, cursor, answer.read(cursor), frame)
+    return await poll(request, answer, cursor, frame)
