@@ -14,7 +14,10 @@ from server.store import STORE, Store
 
 
 async def open_socket(request: web.Request, otherwise: str, heartbeat_s: float | None = None) -> web.WebSocketResponse:
-    """The open socket. Raises Refusal 426 when this is no request for one; `otherwise` says what to do then."""
+    """The open socket, pinged after so long a silence, if at all.
+
+    Raises Refusal 426 when this is no request for one; `otherwise` says what to do then.
+    """
     settings = request.app[SETTINGS]
     socket = web.WebSocketResponse(
         compress=settings.deflate,  # off: it keeps a window for each connection, and its shared context leaks repeats

@@ -831,7 +831,7 @@ async def test_a_reader_that_closes_its_websocket_is_answered_and_frees_its_plac
     await eventually(free)
 
 
-async def test_a_websocket_is_pinged_and_answers_pings(http: aiohttp.ClientSession, start: Start) -> None:
+async def test_a_websocket_answers_pings(http: aiohttp.ClientSession, start: Start) -> None:
     async with http.ws_connect((await start(**NEVER))["websocket"], autoping=False) as ws:
         await ws.ping(b"are you there")
         pong = await ws.receive(10)
