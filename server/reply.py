@@ -1,12 +1,12 @@
 """Whole replies: what a poll gets, and `whole` in the end.
 
-The one thing to notice: of two replies only the length, the date and the body differ. So the head is put together once
-a second, and goes out with the body in one write; to a class that polls, that is most of what a reply costs.
+The one thing to notice: of the replies to two polls only the length, the date and the body differ. So the head is put
+together once a second, and goes out with the body in one write (poll.py). What is not in all heads (`Set-Cookie`, CORS,
+`Location`, an older HTTP) makes a request one for aiohttp.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
@@ -16,38 +16,16 @@ from aiohttp.http import SERVER_SOFTWARE
 
 from server import guard, push
 from server.answer import Answer, Chunk
-from server.clock import Course, clock
 from server.hold import hold
 from server.ledger import delivered, tap_of
 from server.poll import Again, Poll
 from server.push import Frame, written
 from server.readers import READERS
-from server.sent import Sent
 from server.sessions import RENEWED
 from server.settings import SETTINGS
 
 HEADERS = {"Cache-Control": "no-store", "Content-Type": "application/json"}
 """A reply is true for its moment only, so nobody may keep it."""
-
-
-async def news(answer: Answer, cursor: int, most_s: float) -> None:
-    """Return once there is news after `cursor`, or after so long without."""
-    if answer.cursor > cursor or answer.done or not most_s:
-        return
-    heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def tell() -> None:
-        if not heard.done():
-            heard.set_result(None)
-
-    holding = _at(time.monotonic() + most_s, tell)
-    answer.add_listener(tell)
-    clock().start(holding)
-    try:
-        await heard
-    finally:
-        answer.remove_listener(tell)
-        clock().stop(holding)
 
 
 async def poll(
@@ -58,14 +36,18 @@ async def poll(
     if _is_usual(request) and tap and not (tap.heard or push.is_followed(request)):
         again = Again(request, tap, answer, lambda chunk: _whole(push.shape(frame(chunk), settings)), hold_s)
         return hold(request, web.StreamResponse(), Poll(again, cursor), again)
-    await news(answer, cursor, hold_s)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(hold_s):
+            await answer.wait(cursor)
     return await reply(request, cursor, answer.read(cursor), frame)
 
 
 async def reply(request: web.Request, cursor: int, chunk: Chunk, frame: Frame) -> web.StreamResponse:
-    """Send one chunk as a whole response."""
-    send = _at_once if _is_usual(request) else _by_aiohttp
-    response = await send(request, push.shape(frame(chunk), request.app[SETTINGS]))
+    """Send one chunk as a whole response, which aiohttp puts together."""
+    response = web.Response(body=push.shape(frame(chunk), request.app[SETTINGS]), headers=HEADERS)
+    with suppress(ConnectionError):
+        await response.prepare(request)
+        await written(request, response.write_eof())
     if response.prepared:
         delivered(request, cursor, chunk)
     if not chunk.done:
@@ -84,29 +66,6 @@ def _is_usual(request: web.Request) -> bool:
     )
 
 
-async def _at_once(request: web.Request, body: bytes) -> web.StreamResponse:
-    """Hand all of it to the socket, and wait only for a reader that does not take it."""
-    data = _whole(body)
-    sent, transport = Sent(len(data)), request.transport
-    if transport and not transport.is_closing():
-        transport.write(data)
-        sent.prepared = True
-        if transport.get_write_buffer_size():
-            transport.set_write_buffer_limits(1, 0)  # draining is waiting for all of it then
-            sent.prepared = await written(request, request.writer.drain())
-            transport.set_write_buffer_limits()
-    return sent
-
-
-async def _by_aiohttp(request: web.Request, body: bytes) -> web.StreamResponse:
-    """Let aiohttp put it together, with what belongs to this request alone."""
-    response = web.Response(body=body, headers=HEADERS)
-    with suppress(ConnectionError):
-        await response.prepare(request)
-        await written(request, response.write_eof())
-    return response
-
-
 def _whole(body: bytes) -> bytes:
     head, tail = _head(int(time.time()))
     return b"%b%d%b%b" % (head, len(body), tail, body)
@@ -119,8 +78,3 @@ def _head(second: int) -> tuple[bytes, bytes]:
     after = {"Date": formatdate(second, usegmt=True), "Server": SERVER_SOFTWARE} | guard.HEADERS
     lines = "".join(f"\r\n{name}: {value}" for name, value in after.items())
     return f"HTTP/1.1 200 OK\r\n{before}Content-Length: ".encode(), f"{lines}\r\n\r\n".encode()
-
-
-def _at(due: float, call: Callable[[], None]) -> Course:
-    yield due
-    call()

@@ -6,9 +6,6 @@ from aiohttp import web
 class Sent(web.StreamResponse):
     """Nothing of it is left to aiohttp."""
 
-    prepared = False
-    """Whether it has gone out."""
-
     def __init__(self, size: int, keep_alive: bool = True, status: int = 200) -> None:
         super().__init__(status=status)
         self._size = size

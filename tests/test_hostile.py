@@ -10,7 +10,7 @@ import hashlib
 import re
 import sys
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from functools import partial
 from types import SimpleNamespace
@@ -450,10 +450,15 @@ async def test_silence_is_noticed(name: str, script: Script) -> None:
 
 @pytest.mark.usefixtures("impatient")
 async def test_how_long_the_reader_takes_is_not_the_servers_silence() -> None:
-    script = in_turn(Chunk(1, "够"), Chunk(2, "钟"), end(3, "够钟"))
-    async with hostile("sse", script) as server, aclosing(CLIENTS["sse"](server.url)) as chunks:
-        async for _ in chunks:
-            await asyncio.sleep(0.2)
+    async def prompt() -> AsyncGenerator[Chunk, None]:
+        for cursor, text in enumerate("够钟", 1):
+            yield Chunk(cursor, text)  # there as soon as it is asked for, however busy the machine
+
+    read = []
+    async for chunk in attention.attentive(prompt(), 0):
+        read.append(chunk.text)
+        await asyncio.sleep(2 * attention.SILENCE_S)
+    assert read == ["够", "钟"]
 
 
 @pytest.mark.usefixtures("impatient")
