@@ -355,6 +355,12 @@ def test_the_verdict_comes_first_and_is_a_sentence_for_each_transport() -> None:
     assert "nothing to compare" in shown.headlines(found(rows[1:]))[0]
 
 
+def test_of_a_single_run_no_median_is_told() -> None:
+    rows = [a_row(), a_row("asyncio")]
+    assert "noise is not known" in shown.headlines(found(rows))[-1]
+    assert "a median of runs" in shown.headlines(found([*rows, a_row(run=2), a_row("asyncio", run=2)]))[-1]
+
+
 def test_terminal_and_page_show_peers_voids_targets_and_who_is_missing_and_run_nothing_of_it() -> None:
     hostile = "<script>alert(1)</script>\x1b[2J"
     run = a_run("node", "sse", "1000x50", 1, 5.0, 200, 0)

@@ -153,7 +153,9 @@ def headlines(document: Document) -> list[str]:
     ]
     if not said:
         return ["No run of this server stands beside one of a peer, so there is nothing to compare."]
-    return [*said, "Below 1 this server takes less. Each ratio is a median of runs made side by side."]
+    several = len({row["run"] for row in document["rows"]}) > 1
+    noise = "Each ratio is a median of runs made side by side." if several else "Of one run each: noise is not known."
+    return [*said, f"Below 1 this server takes less. {noise}"]
 
 
 def _said(document: Document, transport: str) -> Iterator[str]:
