@@ -347,8 +347,8 @@ def test_the_documentation_lists_exactly_the_keys_there_are() -> None:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers are forgotten at once, so that it is soon over; and nobody is away for so long."""
-    monkeypatch.setattr(experiment, "KEEP_S", 0.5)
+    """Answers are forgotten soon, so that it is soon over; and nobody is away for so long."""
+    monkeypatch.setattr(experiment, "KEEP_S", 3)
     monkeypatch.setattr(experiment, "SAMPLE_S", 0.2)
     monkeypatch.setattr("clients.resume.pause", lambda _: 0.02)
 
