@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check transcripts screenshot figures security reliability clean
+.PHONY: help run test check transcripts screenshot figures security reliability performance clean
 
 help:
 	@echo "make run [PORT=8000]   start the server and open its page"
@@ -15,6 +15,7 @@ help:
 	@echo "make figures           measure what docs/figures.md shows anew; leave the machine alone meanwhile"
 	@echo "make security          run all attacks and write what docs/security.md shows anew, with the report"
 	@echo "make reliability       try all faults, and a crowd that is cut, and write what docs/reliability.md shows anew"
+	@echo "make performance       compare with other servers and write what docs/performance.md shows anew"
 
 # Ctrl-C is the ordinary way to end the server, so its exit code 130 is no failure here.
 run: $(VENV)/run
@@ -51,6 +52,17 @@ reliability: $(VENV)/test
 	cp out/faults/result.json docs/reliability/faults.json
 	cp out/soak/result.json docs/reliability/soak.json
 	$(BIN)/python -m tests.reliability
+
+performance: $(VENV)/test
+	@$(BIN)/python -m tests.system
+	$(BIN)/python -m lab peers --seconds 3 --runs 5 --crowds 1000x50 --out out/peers
+	$(BIN)/python -m lab peers --seconds 3 --runs 2 --crowds 500x25 8000x400 10000x200 --peer pushlab asyncio \
+		--transport sse --out out/crowds
+	mkdir -p docs/performance
+	cp out/peers/result.json docs/performance/peers.json
+	cp out/crowds/result.json docs/performance/crowds.json
+	$(BIN)/python -m tests.profile docs/performance/profile-after.json
+	$(BIN)/python -m tests.performance
 
 clean:
 	rm -rf $(VENV)

@@ -12,6 +12,7 @@ from clients import CLIENTS
 from lab.command_line import command_line
 from lab.experiment import SHOWN
 from lab.faults.kinds import FAULTS
+from lab.peers.catalogue import PEERS
 from lab.report.charts import chart_svg
 from lab.report.series import series
 from lab.result import read
@@ -19,7 +20,7 @@ from lab.security.experiment import Parameters, plan
 from server.order import FIELDS
 from server.sources.presets import PRESETS
 from server.transports import TRANSPORTS
-from tests import defences, figures, reliability
+from tests import defences, figures, performance, reliability
 from tests.transcripts import BLOCK, WIRE, transcript
 
 ROOT = Path(__file__).parent.parent
@@ -169,3 +170,15 @@ def test_every_command_of_the_lab_in_the_documentation_is_one() -> None:
         for command in re.findall(r"python -m lab ([^#`\n]*)", page.read_text(encoding="utf-8")):
             if not command.startswith(("EXPERIMENT", "record")):
                 parser.parse_args(shlex.split(command))
+
+
+def test_the_performance_page_is_made_from_a_committed_result_of_all_peers_and_two_profiles() -> None:
+    document, crowds = read(performance.PEERS), read(performance.CROWDS)
+    text = performance.PAGE.read_text(encoding="utf-8")
+    assert performance.page(text, document, crowds, performance.profiles()) == text, "run: python -m tests.performance"
+    for each in (document, crowds):
+        assert each["complete"]
+        assert each["environment"]["dirty"] is False
+        assert SHOWN["peers"].wrong(each) is None
+    measured = {(row["peer"], row["transport"]) for row in document["rows"]}
+    assert measured == {(name, transport) for name, peer in PEERS.items() for transport in peer.transports}
