@@ -1,5 +1,6 @@
 """Fixtures that all tests share: a server on the production runner, and each transport in turn."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from clients import CLIENTS
 from clients.chunk import Client
-from server import readers
+from server import order, readers
+from server.answer import Answer
 from server.app import serving
 from server.settings import Settings
 from server.tls import certificate
@@ -74,3 +76,19 @@ def start(http: aiohttp.ClientSession, server: str) -> Start:
             return {name: server + path for name, path in paths.items()}
 
     return start_answer
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
+    """The answers that are started; nobody but the test writes them."""
+    answers: list[Answer] = []
+
+    def scripted(_schedule: object) -> Any:
+        async def source(answer: Answer) -> None:
+            answers.append(answer)
+            await asyncio.get_running_loop().create_future()
+
+        return source
+
+    monkeypatch.setattr(order, "scripted", scripted)
+    return answers

@@ -15,14 +15,15 @@ import pytest
 
 from clients import CLIENTS
 from clients.chunk import Client, StreamError
+from server.answer import Answer
 from server.readers import RETRY_MS
-from server.settings import Settings
 from server.transports import DECLINES, TRANSPORTS
 from server.transports.websocket import MOST_REASON
 from tests.conftest import Start
 from tests.test_contract import NEVER, eventually, read, readers, text
 from tests.test_http import refused, secure, server_with, typing
 
+STREAMS = ("iframe", "sse", "websocket")
 REFUSED = sorted(TRANSPORTS.keys() - DECLINES.keys())
 CROWD = 20
 MANY = 5
@@ -155,11 +156,11 @@ async def test_who_is_sent_away_leaves_nothing_behind(name: str, http: aiohttp.C
 
 @server_with(max_readers=len(TRANSPORTS))
 async def test_who_has_a_place_gets_every_token_by_itself_while_a_crowd_is_sent_away(
-    http: aiohttp.ClientSession, start: Start, settings: Settings
+    http: aiohttp.ClientSession, start: Start, written: list[Answer]
 ) -> None:
-    """Tokens that are late come together: then a stream brings fewer chunks with text than there are tokens."""
+    """Each token is written when more of the crowd have been sent away."""
     words = "够钟下班啦" * 10
-    honest, others = await start(text=words, first_token_ms=200, token_ms=20), await start(**NEVER)
+    honest, others = await start(), await start()
     done = asyncio.Event()
     declined = 0
 
@@ -171,20 +172,27 @@ async def test_who_has_a_place_gets_every_token_by_itself_while_a_crowd_is_sent_
             await asyncio.sleep(0.002)
 
     placed: Callable[[str], Client] = CLIENTS.__getitem__
-    reading = [asyncio.create_task(read(placed(name), honest[name])) for name in TRANSPORTS if name != "polling"]
+    reading = {name: asyncio.create_task(read(placed(name), honest[name])) for name in TRANSPORTS if name != "polling"}
     waiting = asyncio.create_task(read(placed("sse"), others["sse"]))
 
     async def taken() -> bool:
         return await readers(http) == len(TRANSPORTS)
 
+    async def sent_away() -> bool:
+        return declined >= enough
+
     await eventually(taken)
     crowd = [asyncio.create_task(push_in()) for _ in range(MANY)]
-    got = await asyncio.gather(*reading)
+    for word in words:
+        enough = declined + MANY
+        written[0].append(word)
+        await eventually(sent_away)
+    written[0].end("finished")
+    got = {name: await chunks for name, chunks in reading.items()}
     done.set()
     await asyncio.gather(*crowd)
     waiting.cancel()
     await asyncio.wait([waiting])
-    assert [text(chunks) for chunks in got] == [words] * len(got)
-    assert declined > MANY
-    by_itself = [sum(bool(chunk.text) for chunk in chunks) for chunks in got]
-    assert max(by_itself) > 0.9 * len(words)
+    assert {name: text(chunks) for name, chunks in got.items()} == dict.fromkeys(got, words)
+    for name in STREAMS:
+        assert sum(bool(chunk.text) for chunk in got[name]) == len(words)

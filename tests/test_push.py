@@ -4,13 +4,11 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
-from server import order
 from server.answer import Answer, Chunk
 from server.settings import Settings
 from tests.conftest import Start
@@ -22,22 +20,6 @@ HANDSHAKE = (
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
-
-
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
-    """The answers that are started; nobody but the test writes them."""
-    answers: list[Answer] = []
-
-    def scripted(_schedule: object) -> Any:
-        async def source(answer: Answer) -> None:
-            answers.append(answer)
-            await asyncio.get_running_loop().create_future()
-
-        return source
-
-    monkeypatch.setattr(order, "scripted", scripted)
-    return answers
 
 
 class Lines:
