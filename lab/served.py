@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from server.answer import Answer
 from server.app import serving
+from server.collector import calm
 from server.settings import Settings
 
 
@@ -40,6 +41,7 @@ async def main(settings: Settings) -> None:
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     async with serving(settings) as url:
         loop.add_reader(sys.stdin.fileno(), listen, sys.stdin.fileno(), stopped)
+        calm()
         print(url, flush=True)
         await stopped.wait()
         loop.remove_reader(sys.stdin.fileno())

@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from server.app import serving
+from server.collector import calm
 from server.settings import FLAGS, Settings
 from server.tls import BadCertificate, own_certificate, reachable
 
@@ -52,6 +53,7 @@ async def serve(settings: Settings, open_browser: bool, cafile: Path | None) -> 
     stopped = asyncio.Event()
     _once_on_sigterm(stopped)
     async with serving(settings) as url:
+        calm()
         print(url, flush=True)
         print(_how_to_use(url, settings, cafile), file=sys.stderr, flush=True)
         if open_browser and _has_screen():

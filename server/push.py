@@ -163,8 +163,12 @@ class Stream(Books):
         self._over()
 
     def framed(self, chunk: Chunk) -> bytes:
-        """The bytes of a chunk, which are the same for all streams with this frame and framing."""
-        return self.framing(shape(self.frame(chunk), self._settings))
+        """The bytes of a chunk, which are the same for all streams with this frame and framing.
+
+        With the last one comes the end of the response: a class that hears one end would pay for two sends each.
+        """
+        data = self.framing(shape(self.frame(chunk), self._settings))
+        return data + LAST_CHUNK if chunk.done and self.framing is chunked else data
 
     def send(self, chunk: Chunk, data: bytes) -> bool:
         """Hand a chunk to the socket, in the bytes that it is; gives whether the next one can be sent so."""
@@ -192,8 +196,6 @@ class Stream(Books):
             return
         self._row.close(self)
         whole = self.answer.past_end(self.cursor) and not self._transport.is_closing()
-        if whole and self.framing is chunked:
-            self._transport.write(LAST_CHUNK)
         end(whole)
 
 

@@ -1,8 +1,8 @@
 """Whole replies: what a poll gets, and `whole` in the end.
 
 The one thing to notice: of the replies to two polls only the length, the date and the body differ. So the head is put
-together once a second, and goes out with the body in one write (poll.py). What is not in all heads (`Set-Cookie`, CORS,
-`Location`, an older HTTP) makes a request one for aiohttp.
+together once a second, and goes out with the body in one write (poll.py). What is not in all heads (`Set-Cookie`,
+`Content-Location`, an older HTTP) makes a request one for aiohttp.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ def _is_usual(request: web.Request) -> bool:
         request.keep_alive
         and request.version == HttpVersion11
         and "id" in request.match_info  # else the reader started the answer by reading it, and is told where it is
-        and "Origin" not in request.headers  # what is said to other origins depends on which (CORS)
+        and "Origin" not in request.headers  # pages that say it are few, and checked anew each time
         and not ("Cookie" in request.headers and RENEWED in request)
     )
 

@@ -26,8 +26,8 @@ async def dismiss(app: web.Application) -> None:
     Who has not taken its last chunk by then is cut off.
     """
     await app[STORE].close()
-    app[RESTS].close()
     with suppress(TimeoutError):
         async with asyncio.timeout(app[SETTINGS].shutdown_s):
             await app[READERS].gone()
     app[CABLES].cut_all()
+    app[RESTS].close()  # not before: a poller between two requests comes back over one

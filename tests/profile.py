@@ -27,7 +27,7 @@ from lab.peers.schedule import Run, a_run
 
 ROOT = Path(__file__).parent.parent
 OF_ANOTHER = "import runpy, sys; sys.path[0] = sys.argv.pop(1); runpy.run_module('lab.served', {}, '__main__', True)"
-SAMPLES_PER_S = 500
+SAMPLES_PER_S, SECONDS = 500, 8
 MOST = 25
 """Functions that are kept."""
 
@@ -51,7 +51,12 @@ def shares(stacks: str) -> dict[str, Any]:
         alone[functions[-1]] += int(count)
         within.update(dict.fromkeys(functions, int(count)))
     found = [(name, count / samples, within[name] / samples) for name, count in alone.most_common(MOST)]
-    return {"samples": samples, "functions": [[name, round(one, 4), round(all_, 4)] for name, one, all_ in found]}
+    busy = round(samples / (SAMPLES_PER_S * SECONDS), 3)
+    return {
+        "samples": samples,
+        "busy": busy,
+        "functions": [[name, round(one, 4), round(all_, 4)] for name, one, all_ in found],
+    }
 
 
 def named(frame: str) -> str:
@@ -84,7 +89,16 @@ def spy(out: Path, seconds: float) -> "subprocess.Popen[bytes]":
     """Sample the server that was started last, until it has typed everything."""
     (pid,) = [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and _is_subject(one)]
     tool = Path(sys.executable).with_name("py-spy")
-    how = ["--rate", str(SAMPLES_PER_S), "--duration", str(int(seconds)), "--format", "raw", "--output", str(out)]
+    how = [
+        "--rate",
+        str(SAMPLES_PER_S),
+        "--duration",
+        str(min(SECONDS, int(seconds))),
+        "--format",
+        "raw",
+        "--output",
+        str(out),
+    ]
     return subprocess.Popen([tool, "record", *how, "--pid", str(pid)], stdout=subprocess.DEVNULL)
 
 
@@ -104,7 +118,7 @@ def main() -> None:
     parser.add_argument("--crowd", default="1000x50")
     given = parser.parse_args()
     allow_files(10_000)
-    found = asyncio.run(profile(given.source.resolve(), given.transport, given.crowd, seconds=8))
+    found = asyncio.run(profile(given.source.resolve(), given.transport, given.crowd, SECONDS))
     commit = subprocess.run(
         ["git", "-C", given.source, "rev-parse", "--short=12", "HEAD"],  # noqa: S607
         check=True,

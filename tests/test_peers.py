@@ -355,6 +355,13 @@ def test_the_verdict_comes_first_and_is_a_sentence_for_each_transport() -> None:
     assert "nothing to compare" in shown.headlines(found(rows[1:]))[0]
 
 
+def test_where_cpu_is_too_little_to_tell_that_is_what_is_said() -> None:
+    rows = [a_row(cpu_us_per_token=None, cpu_note="CPU needs more."), a_row("asyncio", cpu_us_per_token=None)]
+    assert shown.headlines(found(rows)) == [
+        "CPU cannot be compared. CPU needs more. Measure a larger crowd, or for longer."
+    ]
+
+
 def test_of_a_single_run_no_median_is_told() -> None:
     rows = [a_row(), a_row("asyncio")]
     assert "noise is not known" in shown.headlines(found(rows))[-1]
@@ -397,6 +404,7 @@ def test_any_result_can_be_shown(rows: list[Row]) -> None:
     ("wrong", "sentence"),
     [
         (["--crowds", "10"], "A crowd is its readers, an x, and the milliseconds between tokens: 1000x50, not '10'"),
+        (["--crowds", "２０x50"], "A crowd is its readers"),
         (["--crowds", "0x50"], "readers of a crowd must be from 1 to 10000, not 0"),
         (["--crowds", "10001x50"], "from 1 to 10000"),
         (["--crowds", "10x0"], "milliseconds of a crowd must be from 1 to 5000"),

@@ -33,7 +33,7 @@ LONGER = 2
 
 def crowd_of(text: str) -> tuple[int, float]:
     """The readers and the milliseconds between tokens in `1000x50`. Raises ValueError, in a sentence."""
-    found = re.fullmatch(r"(\d{1,6})x(\d{1,5}(?:\.\d+)?)", text)
+    found = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,5}(?:\.[0-9]+)?)", text)
     if not found:
         raise ValueError(f"A crowd is its readers, an x, and the milliseconds between tokens: 1000x50, not {text!r}.")
     readers, token_ms = int(found[1]), float(found[2])

@@ -152,10 +152,20 @@ def headlines(document: Document) -> list[str]:
         for sentence in _said(document, transport)
     ]
     if not said:
-        return ["No run of this server stands beside one of a peer, so there is nothing to compare."]
+        return [_why_not(document)]
     several = len({row["run"] for row in document["rows"]}) > 1
     noise = "Each ratio is a median of runs made side by side." if several else "Of one run each: noise is not known."
     return [*said, f"Below 1 this server takes less. {noise}"]
+
+
+def _why_not(document: Document) -> str:
+    """Why no ratio could be made."""
+    rows = _valid(document["rows"])
+    beside = [(row["transport"], row.get("crowd")) for row in rows if row.get("peer") != OURS]
+    ours = [row for row in rows if row.get("peer") == OURS and (row["transport"], row.get("crowd")) in beside]
+    if noted := next((row["cpu_note"] for row in ours if row.get("cpu_note")), None):
+        return f"CPU cannot be compared. {noted} Measure a larger crowd, or for longer."
+    return "No run of this server stands beside one of a peer, so there is nothing to compare."
 
 
 def _said(document: Document, transport: str) -> Iterator[str]:
