@@ -56,12 +56,13 @@ reliability: $(VENV)/test
 performance: $(VENV)/test
 	@$(BIN)/python -m tests.system
 	$(BIN)/python -m lab peers --seconds 3 --runs 5 --crowds 1000x50 --out out/peers
-	$(BIN)/python -m lab peers --seconds 3 --runs 2 --crowds 500x25 8000x400 10000x200 --peer pushlab asyncio \
+	$(BIN)/python -m lab peers --seconds 15 --runs 2 --crowds 500x25 8000x400 10000x200 --peer pushlab asyncio \
 		--transport sse --out out/crowds
 	mkdir -p docs/performance
 	cp out/peers/result.json docs/performance/peers.json
 	cp out/crowds/result.json docs/performance/crowds.json
-	$(BIN)/python -m tests.profile docs/performance/profile-after.json
+	for each in sse websocket polling long_polling; do \
+		$(BIN)/python -m tests.profile docs/performance/profile-$$each.json --transport $$each || exit 1; done
 	$(BIN)/python -m tests.performance
 
 clean:

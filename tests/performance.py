@@ -17,9 +17,12 @@ PAGE = ROOT / "docs" / "performance.md"
 FOLDER = ROOT / "docs" / "performance"
 PEERS, CROWDS = FOLDER / "peers.json", FOLDER / "crowds.json"
 """All peers with one crowd, and ever larger crowds of this server and the floor."""
-PROFILES = {name: FOLDER / f"profile-{name}.json" for name in ("before", "after")}
+PROFILES = {
+    name: FOLDER / f"profile-{name}.json"
+    for name in ("sse-before", "sse", "websocket", "polling-before", "polling", "long_polling")
+}
 
-SHOWN = 14
+SHOWN = 10
 """Functions of a profile."""
 
 
@@ -53,17 +56,19 @@ def targets(*documents: dict[str, Any]) -> str:
 
 
 def profiled(profiles: dict[str, dict[str, Any]]) -> str:
-    """The functions in which most of the time went, before and after."""
+    """The functions in which most of the time went, before all that is told here and now."""
     parts = []
     for name, found in profiles.items():
         rows = [
             (f"`{function}`", f"{alone:.1%}", f"{within:.1%}") for function, alone, within in found["functions"][:SHOWN]
         ]
-        said = (
-            f"**{name.capitalize()}**: `python -m tests.profile`, {found['transport']}, {found['crowd']}, "
-            f"commit {found['commit']}, {found['started'][:10]}, {found['samples']:,} samples."
-        )
-        parts += [said, table(("function", "alone", "with what it calls"), rows)]
+        before = " --source" + " TREE" if name.endswith("-before") else ""
+        parts += [
+            f"**{found['transport']}, {'before' if before else 'now'}**: "
+            f"`python -m tests.profile OUT.json --transport {found['transport']}{before}`, {found['crowd']}, "
+            f"commit {found['commit']}, {found['started'][:10]}. Busy in {found['busy']:.0%} of the samples.",
+            table(("function", "alone", "with what it calls"), rows),
+        ]
     return "\n\n".join(parts)
 
 
