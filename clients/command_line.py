@@ -27,7 +27,7 @@ from clients.race import race
 from clients.resume import resuming
 from clients.terminal import safe
 
-FIELDS = ("preset", "text", "token_ms")
+FIELDS = ("preset", "text", "prompt", "token_ms")
 """The flags that are fields of `POST /answers`."""
 
 
@@ -159,5 +159,6 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--preset", metavar="NAME", help="one of the server's answers, such as english or edge")
     what.add_argument("--text", help="a text of your own")
+    what.add_argument("--prompt", help="ask the server's model, if it has one (python -m server --model)")
     parser.add_argument("--token-ms", type=float, metavar="MS", help="milliseconds between tokens")
     return parser

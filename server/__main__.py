@@ -12,12 +12,16 @@ import os
 import signal
 import sys
 import webbrowser
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from server.app import serving
 from server.collector import calm
+from server.models import unusable
 from server.settings import FLAGS, Settings
+from server.sources import Unavailable
+from server.sources.replay import BadTrace
 from server.tls import BadCertificate, own_certificate, reachable
 
 SHORTEST_TOKEN = 16
@@ -45,14 +49,26 @@ def main() -> int:
     except OSError as error:
         print(_explained(error, settings), file=sys.stderr)
         return 1
+    except (Unavailable, BadTrace) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except asyncio.CancelledError:
+        return 0  # by SIGTERM, before it served
     return 0
 
 
 async def serve(settings: Settings, open_browser: bool, cafile: Path | None) -> None:
     """Serve until SIGTERM. The URL is the first line of standard output; how to use it goes to standard error."""
-    stopped = asyncio.Event()
-    _once_on_sigterm(stopped)
+    stopped, starting = asyncio.Event(), asyncio.current_task()
+
+    def stop() -> None:
+        stopped.set()
+        if starting:
+            starting.cancel()
+
+    _once_on_sigterm(stop)
     async with serving(settings) as url:
+        starting = None
         calm()
         print(url, flush=True)
         print(_how_to_use(url, settings, cafile), file=sys.stderr, flush=True)
@@ -61,19 +77,19 @@ async def serve(settings: Settings, open_browser: bool, cafile: Path | None) -> 
         await stopped.wait()
 
 
-def _once_on_sigterm(stopped: asyncio.Event) -> None:
-    """Set the event at the first SIGTERM, and take no notice of another one, to our last moment.
+def _once_on_sigterm(stop: Callable[[], None]) -> None:
+    """Stop at the first SIGTERM, and take no notice of another one, to our last moment.
 
     A handler of the loop would end with the loop, and a second SIGTERM after that would end us otherwise than with 0.
     """
     loop = asyncio.get_running_loop()
 
-    def stop(*_: object) -> None:
+    def heard(*_: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if not loop.is_closed():
-            loop.call_soon_threadsafe(stopped.set)
+            loop.call_soon_threadsafe(stop)
 
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, heard)
 
 
 def _how_to_use(url: str, settings: Settings, cafile: Path | None) -> str:
@@ -130,6 +146,8 @@ def _check(parser: argparse.ArgumentParser, settings: Settings, tls: bool) -> No
             parser.error(f"--{flag} must not be {value}: give a number {'from' if least == 0 else 'above'} 0.")
         if value > most:
             parser.error(f"--{flag} must not be {value}: beyond {most:g} it would protect nothing any more.")
+    if problem := unusable(settings.model, settings.base_url, own=bool(settings.traces)):
+        parser.error(problem)
     if bool(settings.certfile) != bool(settings.keyfile):
         parser.error("--certfile and --keyfile belong together: give both, or none for http.")
     if tls and settings.certfile:

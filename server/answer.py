@@ -9,10 +9,12 @@ import asyncio
 import hashlib
 import time
 from array import array
-from collections.abc import AsyncGenerator, Callable
-from typing import NamedTuple
+from collections.abc import AsyncGenerator, Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 _new = tuple.__new__
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 READ_LIMIT = 16 * 1024
 """Characters that one read returns at most, so that a late reader of a long answer cannot ask for it all at once."""
@@ -49,7 +51,7 @@ class Answer:
 
     __slots__ = (
         *("__weakref__", "_end", "_listeners", "_sha256", "_times", "_tokens", "_told"),
-        *("cursor", "done", "error", "id", "started"),
+        *("about", "cursor", "done", "error", "id", "started"),
     )
 
     def __init__(self, answer_id: str) -> None:
@@ -66,6 +68,8 @@ class Answer:
         self._listeners: dict[Callable[[], None], None] = {}
         self._told: tuple[Callable[[], None], ...] | None = ()  # the same, once somebody has had to be told
         self._end = asyncio.Event()
+        self.about = _NOTHING
+        """What its source says of it beside the text: model, why it ended, what it counted. JSON, replaced whole."""
 
     @property
     def written(self) -> float:

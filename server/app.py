@@ -8,27 +8,31 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from server import about, cuts, evidence, guard, site, views
+from server import about, chat, cuts, evidence, guard, site, views
 from server.cables import CABLES, Cables
 from server.hold import RESTS, Rests
 from server.ledger import LEDGER, Ledger, Meter, watch
 from server.limits import LIMITS, Limits
 from server.listener import BACKLOG, listen
+from server.models import own_model
+from server.order import OFFER, Offer
 from server.push import FANOUTS, Fanouts
 from server.readers import READERS, Readers
 from server.recording import Recorder
 from server.sessions import SESSIONS, Sessions, renew
 from server.settings import SETTINGS, Settings
 from server.shutdown import AFTERWARDS_S, dismiss
+from server.sources.presets import PRESETS, own
 from server.store import STORE, Store
 from server.tickets import TICKETS, Tickets
 from server.tls import encryption
 
 
-def create_app(settings: Settings) -> web.Application:
+def create_app(offer: Offer) -> web.Application:
     """The whole server, without a socket."""
+    settings = offer.settings
     app = web.Application(middlewares=[guard.refusals], client_max_size=settings.max_body_bytes)
-    app[SETTINGS] = settings
+    app[OFFER], app[SETTINGS] = offer, settings
     app[STORE] = Store(settings)
     app[LEDGER] = Ledger(Recorder(settings.max_recordings, settings.max_recorded_bytes))
     app[READERS] = Readers(settings.max_readers)
@@ -47,15 +51,26 @@ def create_app(settings: Settings) -> web.Application:
     evidence.add_routes(app)
     cuts.add_routes(app)
     about.add_routes(app)
+    chat.add_routes(app)
     views.add_routes(app)
     return app
 
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[str]:
-    """Serve while the block runs; gives the URL. Raises OSError when the port or the certificate cannot be had."""
+    """Serve while the block runs; gives the URL.
+
+    Raises OSError when the port or the certificate cannot be had, Unavailable when the model cannot, BadTrace.
+    """
     tls = encryption(settings)
-    app = create_app(settings)
+    offer = Offer(settings, PRESETS | own(settings.traces) if settings.traces else PRESETS)
+    async with own_model(offer) as model, _serving(create_app(offer._replace(model=model)), tls) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _serving(app: web.Application, tls: ssl.SSLContext | None) -> AsyncIterator[str]:
+    settings = app[SETTINGS]
     runner = web.AppRunner(
         app,
         access_log=_log(settings),  # aiohttp asks for one; what goes there is up to a Meter

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from aiohttp import ClientConnectionResetError, web
 from aiohttp.http import HttpProcessingError
 
+from server import completion
 from server.access import redacted
 from server.checks import CHECKS as CHECKS
 from server.ledger import Meter
@@ -32,6 +33,15 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",  # ids of answers must not travel to other sites
     "X-Content-Type-Options": "nosniff",
 }
+
+
+def rendered(request: web.Request, refusal: Refusal) -> web.Response:
+    """The refusal as its reader understands it: below `/v1` like OpenAI's API, else as a problem document."""
+    if not request.path.startswith("/v1/"):
+        return problem(refusal)
+    headers = {"Cache-Control": "no-store", **refusal.headers}
+    body = completion.refused(refusal)
+    return web.Response(status=refusal.status, body=body, content_type="application/json", headers=headers)
 
 
 def problem(refusal: Refusal) -> web.Response:
@@ -60,11 +70,11 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
             check(request)
         return await handler(request)
     except Refusal as refusal:
-        return problem(refusal)
+        return rendered(request, refusal)
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return problem(_explained(request, error))
+        return rendered(request, _explained(request, error))
     except (asyncio.CancelledError, ClientConnectionResetError):
         if isinstance(meter := request.protocol.access_logger, Meter):
             meter.write(request, None, time.monotonic() - began)
@@ -73,7 +83,8 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         raise
     except Exception:
         log.exception("%s %s failed", request.method, redacted(request.raw_path))
-        return problem(Refusal(500, "That is a fault of this server, not of your request; its log has the details."))
+        sentence = "That is a fault of this server, not of your request; its log has the details."
+        return rendered(request, Refusal(500, sentence))
 
 
 def our_fault(record: logging.LogRecord) -> bool:

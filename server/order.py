@@ -6,11 +6,13 @@ measurement with a default where the reader believes to have set something is wo
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from server.refusal import Refusal
+from aiohttp import web
+
+from server.refusal import Refusal, plain
 from server.settings import Settings
-from server.sources import Source, scripted
+from server.sources import Model, Schedule, Source, scripted
 from server.sources.presets import DEFAULT, PRESETS, Preset
 from server.sources.replay import replay
 from server.sources.typewriter import UNITS, split, typewriter
@@ -30,21 +32,38 @@ PACE = {"unit", "first_token_ms", "token_ms", "jitter"}
 
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # as in JSON: no blanks, no underscores
 
-FIELDS = ("preset", "text", "unit", *RANGES)
+FIELDS = ("preset", "text", "prompt", "unit", *RANGES)
 
 
-def order(fields: Mapping[str, Any], settings: Settings) -> Source:
-    """The source that types what `fields` ask for. Raises Refusal 400 that names the field."""
-    for name, value in fields.items():
-        _check(name, value)
+class Offer(NamedTuple):
+    """What can be ordered from this server."""
+
+    settings: Settings
+    presets: Mapping[str, Preset] = PRESETS
+    """Its scripted answers, by name."""
+    model: Model | None = None
+    """What answers prompts, if there is any."""
+
+
+def order(fields: Mapping[str, Any], offer: Offer) -> Source:
+    """The source that writes what `fields` ask for. Raises Refusal 400 that names the field."""
+    check(fields, offer)
+    if "prompt" in fields:
+        return _asked(fields, offer)
+    return scripted(schedule(fields, offer))
+
+
+def schedule(fields: Mapping[str, Any], offer: Offer) -> Schedule:
+    """The script that the fields, which were checked, ask for. Raises Refusal 400 for an answer that is too long."""
     if "text" in fields and "preset" in fields:
         raise Refusal(400, "text and preset exclude each other: send one of them.")
-    preset = Preset(fields["text"]) if "text" in fields else PRESETS[fields.get("preset", DEFAULT)]
+    settings = offer.settings
+    preset = Preset(fields["text"]) if "text" in fields else offer.presets[fields.get("preset", DEFAULT)]
     repeat = int(fields.get("repeat", 1))
-    _check_length(preset.text, repeat, settings)
+    _check_length("text", preset.text, repeat, settings)
     if preset.trace and not fields.keys() & PACE:
         _check_duration("repeat", preset.trace.tokens[-1][0] * repeat / 1000, settings)
-        return scripted(replay(preset.trace, repeat))
+        return replay(preset.trace, repeat)
     # A recorded answer typed at another pace keeps its recorded tokens, unless a unit is asked for.
     recorded = preset.trace.texts if preset.trace and "unit" not in fields else None
     tokens = recorded or split(preset.text, fields.get("unit", "grapheme"))
@@ -52,11 +71,15 @@ def order(fields: Mapping[str, Any], settings: Settings) -> Source:
     token_ms = fields.get("token_ms", settings.token_ms)
     _check_duration("token_ms", (first_token_ms + len(tokens) * repeat * token_ms) / 1000, settings)
     jitter, seed = fields.get("jitter", 0), fields.get("seed", 0)
-    return scripted(
-        typewriter(
-            tokens, first_token_ms=first_token_ms, token_ms=token_ms, jitter=jitter, seed=int(seed), repeat=repeat
-        )
+    return typewriter(
+        tokens, first_token_ms=first_token_ms, token_ms=token_ms, jitter=jitter, seed=int(seed), repeat=repeat
     )
+
+
+def check(fields: Mapping[str, Any], offer: Offer) -> None:
+    """Raises Refusal 400 for a field that is unknown or wrong."""
+    for name, value in fields.items():
+        _check(name, value, offer)
 
 
 def from_query(query: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -69,33 +92,50 @@ def once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in pairs:
         if name in fields:
-            raise Refusal(400, f"{name[:40]} is given twice: send it once.")
+            raise Refusal(400, f"{plain(name)} is given twice: send it once.")
         fields[name] = value
     return fields
 
 
-def _check(name: str, value: Any) -> None:
-    if name == "prompt":
-        raise Refusal(400, "prompt needs a language model, and this server runs without one: send text or preset.")
+def _asked(fields: Mapping[str, Any], offer: Offer) -> Source:
+    """The model's answer. It has its own words and its own pace, so nothing else can be asked for."""
+    if others := fields.keys() - {"prompt"}:
+        raise Refusal(
+            400, f"prompt and {min(others)} exclude each other: a model answers in its own words, at its own pace."
+        )
+    assert offer.model  # noqa: S101 - or the prompt would have been refused
+    _check_length("prompt", fields["prompt"], 1, offer.settings)
+    return offer.model.answer([{"role": "user", "content": fields["prompt"]}], {})
+
+
+def _check(name: str, value: Any, offer: Offer) -> None:
     if name not in FIELDS:
         raise Refusal(400, f"There is no field {name[:40]!r}. The fields are {', '.join(FIELDS)}.")
-    if name == "text":
-        _check_text(value)
+    if name in ("text", "prompt"):
+        _check_text(name, value)
     elif name in RANGES:
         _check_number(name, value)
     else:
-        _check_choice(name, value, UNITS if name == "unit" else PRESETS)
+        _check_choice(name, value, UNITS if name == "unit" else offer.presets)
+    if name == "prompt" and not offer.model:
+        raise Refusal(
+            400,
+            "prompt needs a language model, and this server runs without one: send text or preset, or start it with "
+            "--model.",
+        )
+    if name == "prompt" and not value.strip():
+        raise Refusal(400, "prompt is empty: ask something.")
 
 
-def _check_text(value: Any) -> None:
+def _check_text(name: str, value: Any) -> None:
     if not isinstance(value, str):
-        raise Refusal(400, f"text must be a string, not {_kind(value)}.")
+        raise Refusal(400, f"{name} must be a string, not {_kind(value)}.")
     try:
         value.encode()
     except UnicodeEncodeError as error:
         raise Refusal(
             400,
-            f"text holds half a character (a lone surrogate) at position {error.start}: it cannot be sent as UTF-8. "
+            f"{name} holds half a character (a lone surrogate) at position {error.start}: it cannot be sent as UTF-8. "
             "Cut texts between characters, not inside them.",
         ) from None
 
@@ -117,10 +157,10 @@ def _check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
         raise Refusal(400, f"{name} must be one of {', '.join(choices)}, not {shown}.")
 
 
-def _check_length(text: str, repeat: int, settings: Settings) -> None:
+def _check_length(name: str, text: str, repeat: int, settings: Settings) -> None:
     if len(text) > settings.max_text:
         raise Refusal(
-            400, f"text has {len(text)} characters; this server types {settings.max_text} at most (--max-text)."
+            400, f"{name} has {len(text)} characters; this server takes {settings.max_text} at most (--max-text)."
         )
     if len(text) * repeat > settings.max_answer:
         raise Refusal(
@@ -149,3 +189,6 @@ def _kind(value: Any) -> str:
     """What JSON calls it."""
     names = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list", dict: "an object"}
     return names.get(type(value), "null")
+
+
+OFFER = web.AppKey("offer", Offer)

@@ -6,6 +6,11 @@ The one thing to notice: `detail` is written for the person who reads it, and sa
 from collections.abc import Mapping
 
 
+def plain(name: str) -> str:
+    """What somebody called something, short, and without half characters, which no response could carry."""
+    return name[:40].encode(errors="backslashreplace").decode()
+
+
 class Refusal(Exception):
     """A request that is answered with `status` and a problem document (RFC 9457)."""
 

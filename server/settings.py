@@ -32,6 +32,14 @@ class Settings:
     )
     access_log: bool = _setting(False, "write a line for each request to standard error, ids and tickets left out")
 
+    # What writes the answers.
+    model: str = _setting(
+        "", "what answers prompts: smollm2, a scripted answer such as typewriter, or a model of an API"
+    )
+    base_url: str = _setting("", "that API, if it is not OpenAI's own; its key comes from OPENAI_API_KEY")
+    model_s: float = _setting(60.0, "how long the model may say nothing", most=600)
+    traces: str = _setting("", "folder with recorded answers of your own, by `python -m lab record`")
+
     # Pace of the typewriter, unless the request says otherwise.
     first_token_ms: float = _setting(400.0, "milliseconds before the first token")
     token_ms: float = _setting(80.0, "milliseconds between tokens")

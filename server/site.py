@@ -14,10 +14,10 @@ from aiohttp import web
 
 from server import transports
 from server.checks import is_signed_in
+from server.order import OFFER
 from server.refusal import Refusal
 from server.sessions import SESSIONS
 from server.settings import SETTINGS
-from server.sources.presets import PRESETS
 from server.sources.typewriter import UNITS
 from server.transports import TRANSPORTS
 
@@ -88,15 +88,16 @@ def _page(request: web.Request, template: str, **context: Any) -> web.Response:
 
 
 def _render(request: web.Request, template: str, status: int = 200, **context: Any) -> web.Response:
-    settings = request.app[SETTINGS]
+    settings, offer = request.app[SETTINGS], request.app[OFFER]
     language = language_of(request)
     html = templates.get_template(template).render(
         lang=language,
         words=WORDS[language],
         languages=LANGUAGES,
         transports=list(TRANSPORTS),
-        presets=list(PRESETS),
-        replays=[name for name, preset in PRESETS.items() if preset.trace],
+        model=offer.model.name if offer.model else None,
+        presets=list(offer.presets),
+        replays=[name for name, preset in offer.presets.items() if preset.trace],
         units=list(UNITS),
         limits={
             "max_text": settings.max_text,

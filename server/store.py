@@ -14,7 +14,7 @@ from aiohttp import web
 from server.answer import Answer
 from server.refusal import Refusal
 from server.settings import Settings
-from server.sources import Source
+from server.sources import Source, Trouble
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +123,8 @@ async def _write(answer: Answer, source: Source) -> None:
     try:
         await source(answer)
         answer.end("finished")
+    except Trouble as trouble:
+        answer.end("failed", str(trouble))
     except Exception:
         log.exception("the source of an answer failed")
         answer.end("failed", "The source of this answer broke down; the server's log says why. Start it again.")

@@ -14,7 +14,8 @@ from server.answer import Answer
 from server.cables import CABLES
 from server.checks import BY_TICKET, is_token
 from server.ledger import LEDGER
-from server.order import from_query, once, order
+from server.order import OFFER, from_query, once, order
+from server.pace import pace
 from server.push import nothing_left
 from server.readers import READERS, Busy
 from server.refusal import Refusal
@@ -44,7 +45,7 @@ async def start(request: web.Request) -> web.Response:
     record = fields.pop("record", False)
     if not isinstance(record, bool):
         raise Refusal(400, "record must be true or false.")
-    answer = request.app[STORE].start(order(fields, request.app[SETTINGS]), _asker(request))
+    answer = request.app[STORE].start(order(fields, request.app[OFFER]), asker(request))
     if record:
         request.app[LEDGER].recorder.start(answer)
     links = {name: f"/answers/{answer.id}/{name}" for name in TRANSPORTS}
@@ -61,6 +62,7 @@ async def state(request: web.Request) -> web.Response:
             "cursor": answer.cursor,
             "reason": answer.done,
             "text": answer.text,
+            "source": source_of(answer),
         }
     )
 
@@ -110,11 +112,11 @@ async def start_and_read(request: web.Request) -> web.StreamResponse:
             400, "Every request here starts a new answer, which has no cursor yet: start it with POST /answers."
         )
     fields = from_query((name, value) for name, value in request.query.items() if name not in READER_FIELDS)
-    source = order(fields, request.app[SETTINGS])
+    source = order(fields, request.app[OFFER])
     name = request.match_info["transport"]
     try:
         with Visit(request.app[READERS]) as visit:
-            answer = request.app[STORE].start(source, _asker(request))
+            answer = request.app[STORE].start(source, asker(request))
             request.app[LEDGER].begin(request, answer, name)
             request[LOCATION] = f"/answers/{answer.id}/{name}"
             visit.along(await request.app[CABLES].find(request, answer, name), request.transport)
@@ -139,7 +141,7 @@ async def ticket(request: web.Request) -> web.Response:
         raise Refusal(400, f"A ticket is for an answer and a transport, and {min(strange)[:40]!r} is wrong or missing.")
     if fields["transport"] not in (*TRANSPORTS, LIVE) or not isinstance(fields["answer"], str):
         raise Refusal(400, f"answer must be an id, and transport one of {', '.join((*TRANSPORTS, LIVE))}.")
-    answer = request.app[STORE].find(fields["answer"], _asker(request))
+    answer = request.app[STORE].find(fields["answer"], asker(request))
     word = request.app[TICKETS].issue(answer.id, fields["transport"])
     return json_response({"ticket": word, "expires_s": request.app[SETTINGS].ticket_s}, status=201)
 
@@ -209,10 +211,16 @@ async def json_object(request: web.Request) -> dict[str, Any]:
 
 def answer_of(request: web.Request) -> Answer:
     """The answer that the path names, if it is the asker's or has no owner. Raises Refusal 404."""
-    return request.app[STORE].find(request.match_info["id"], _asker(request), bool(request.get(BY_TICKET)))
+    return request.app[STORE].find(request.match_info["id"], asker(request), bool(request.get(BY_TICKET)))
 
 
-def _asker(request: web.Request) -> str | None:
+def source_of(answer: Answer) -> dict[str, Any] | None:
+    """What a model's answer says of itself, and when the model had its tokens; None for a script."""
+    return {**answer.about, **pace(answer)} if answer.about else None
+
+
+def asker(request: web.Request) -> str | None:
+    """The session that asks, if it is one."""
     return request.app[SESSIONS].owner_of(request)
 
 

@@ -15,6 +15,8 @@ import pytest
 from lab.peers.catalogue import NODE, PEERS
 from lab.security import chromium
 
+CLIENT = Path(__file__).parent / "node"
+"""A client of ours that is written for Node."""
 PROGRAMS: dict[str, Callable[[], str | None]] = {
     "chromium": chromium.find,
     "tcpdump": lambda: shutil.which("tcpdump"),
@@ -57,13 +59,14 @@ def main() -> None:
         subprocess.run(_install(missing), check=True)
     elif missing:
         print(f"Some tests need {' and '.join(missing)}, and are skipped: {_advice(missing)}", file=sys.stderr)
-    if find("npm") and _node_modules_are_old():
-        subprocess.run(["npm", "ci"], cwd=NODE, check=True)  # noqa: S607
+    for folder in (NODE, CLIENT) if find("npm") else ():
+        if _node_modules_are_old(folder):
+            subprocess.run(["npm", "ci"], cwd=folder, check=True)  # noqa: S607
 
 
-def _node_modules_are_old() -> bool:
+def _node_modules_are_old(folder: Path) -> bool:
     """Whether they are not what the lock file says; npm keeps a copy of the one that it went by."""
-    wanted, installed = NODE / "package-lock.json", NODE / "node_modules" / ".package-lock.json"
+    wanted, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
     return not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime
 
 

@@ -128,7 +128,8 @@ export class Evidence {
   }
 
   #notes() {
-    return notes(this.#scene, { wasHidden: this.#facts.wasHidden, isLost: this.#live?.isLost });
+    const { fields, wasHidden } = this.#facts;
+    return notes(this.#scene, { wasHidden, isLost: this.#live?.isLost, isAsked: 'prompt' in fields });
   }
 
   #noteHidden() {

@@ -17,6 +17,7 @@ export function asJson(run, scene, notes) {
     gap_limit_ms: scene.limit,
     clock_error_ms: scene.clock?.error ?? null,
     times: { due_ms: scene.due_ms, appended_ms: scene.appended_ms },
+    source: scene.source,
     rows: scene.lanes.map(asRow),
     notes,
   }, null, 1);

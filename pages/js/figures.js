@@ -59,11 +59,11 @@ function between(moments) {
   return moments.slice(1).map(({ at }, n) => at - moments[n].at);
 }
 
-function largest(values) {
+export function largest(values) {
   return values.reduce((most, value) => (most === null || value > most ? value : most), null);
 }
 
-function median(values) {
+export function median(values) {
   if (values.length === 0) return null;
   const sorted = [...values].sort((one, other) => one - other);
   const half = sorted.length >> 1;

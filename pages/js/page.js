@@ -3,7 +3,7 @@
 
 import { Evidence } from './evidence.js';
 import { Run } from './run.js';
-import { answerFields, restore, save } from './setup.js';
+import { PROMPT, answerFields, restore, save } from './setup.js';
 import { say } from './words.js';
 
 const form = document.querySelector('form');
@@ -22,6 +22,7 @@ export function openPage(chosenLanes, changed = () => {}) {
     const fields = answerFields(form);
     if (lanes.length === 0) return announce(say('choose_a_lane'), 'failed');
     if (fields.text === '') return announce(say('write_a_text'), 'failed');
+    if (fields.prompt?.trim() === '') return announce(say('write_a_prompt'), 'failed');
     run?.leave();
     const current = run = new Run(lanes, announce);
     setLive(true);
@@ -89,19 +90,28 @@ function setLive(live) {
 
 // An empty pace means the text's own: recorded for a replay in its own units, else the typewriter's.
 function showPace({ preset, unit, token_ms }) {
-  const source = unit.selectedIndex > 0 ? preset.options[0] : preset.selectedOptions[0];
+  const typewriter = [...preset.options].find(({ value }) => value === 'typewriter');
+  const source = unit.selectedIndex > 0 ? typewriter : preset.selectedOptions[0];
   token_ms.placeholder = source.dataset.pace;
 }
 
-// Milliseconds per token; NaN for a recording at its own pace.
-function paceOf({ token_ms }) {
+// Milliseconds per token; NaN for what has a pace of its own, a recording or a model.
+function paceOf({ preset, token_ms }) {
+  if (preset.value === PROMPT) return NaN;
   return Number.parseFloat(token_ms.value || token_ms.placeholder);
 }
 
-// Enter starts and Escape stops, wherever the focus is, unless a control there needs the key itself.
+// Enter starts and Escape stops, wherever the focus is, unless a control there needs the key itself. In the prompt, as
+// wherever models are asked, it sends, and with Shift begins a line; but not while it chooses a word (in Chinese, say).
 function listenToKeys(stop) {
   document.addEventListener('keydown', (event) => {
+    if (event.isComposing) return;
     if (event.key === 'Escape') stop();
+    if (event.key === 'Enter' && event.target.name === 'prompt' && !event.shiftKey) {
+      event.preventDefault();
+      form.requestSubmit();
+      return;
+    }
     const taken = event.target.closest('a, button, summary, input, select, textarea, [role=slider]');
     if (event.key === 'Enter' && (!taken || event.ctrlKey || event.metaKey)) form.requestSubmit();
   });

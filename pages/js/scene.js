@@ -3,7 +3,7 @@
 // Notice: three witnesses meet here. The page saw the reads, the server counted the bytes, and the timeline says when
 // each token was written. Only the clock that they share makes them one picture.
 
-import { figures, gapLimit, timesBest } from './figures.js';
+import { figures, gapLimit, largest, median, timesBest } from './figures.js';
 import { gaps, roomFor } from './strip.js';
 
 // timeline: of the server, null until the run is over
@@ -23,6 +23,7 @@ export function sceneOf({ lanes, pressed, live, timeline, pace, now, isOver }) {
     due_ms: written?.map(({ due_ms }) => here(due_ms)) ?? null,
     appended_ms: appended,
     clock: live?.clock ?? null,
+    source: timeline && sourceOf(timeline),
   };
 }
 
@@ -46,6 +47,13 @@ function inPageTime([number, began_ms, ended_ms, tokens], here, now) {
   const open = ended_ms === null;
   const from = Math.max(0, here(began_ms));
   return { number, from, to: Math.max(from, open ? now : here(ended_ms)), open, tokens };
+}
+
+// When the source had its tokens, which is the same for all lanes: milliseconds to the first, and from one to the next.
+function sourceOf({ started_ms, entries }) {
+  const due = writtenTokens({ entries }).map(({ due_ms }) => due_ms);
+  const pauses = due.slice(1).map((at, n) => at - due[n]);
+  return due.length > 0 ? { ttft_ms: due[0] - started_ms, gap_ms: median(pauses), largest_gap_ms: largest(pauses) } : null;
 }
 
 // The end is an entry, but no token.

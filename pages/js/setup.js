@@ -3,30 +3,35 @@
 // keeps it to itself: it may be long, and it is nobody's business on the way.
 
 const OWN = 'own';
+export const PROMPT = 'prompt';
+const TYPED = { [OWN]: 'text', [PROMPT]: 'prompt' }; // what is typed into the page, and the box that it is in
 
 // What POST /answers wants to know. An empty field is not sent: the server has its own default.
 export function answerFields(form) {
-  const { preset, text, unit, token_ms } = form.elements;
-  const fields = preset.value === OWN ? { text: text.value } : { preset: preset.value };
+  const { preset, unit, token_ms } = form.elements;
+  const box = TYPED[preset.value];
+  const fields = box ? { [box]: form.elements[box].value } : { preset: preset.value };
+  if (preset.value === PROMPT) return fields; // a model has its own pace
   if (unit.selectedIndex > 0) fields.unit = unit.value; // any unit takes a recorded answer off its recorded times
   if (token_ms.value !== '') fields.token_ms = token_ms.valueAsNumber;
   return fields;
 }
 
 export function restore(form) {
-  const { preset, text, unit, token_ms } = form.elements;
+  const { preset, unit, token_ms } = form.elements;
   const query = new URLSearchParams(location.search);
+  const typed = new URLSearchParams(location.hash.slice(1));
   choose(preset, query.get('preset'));
   choose(unit, query.get('unit'));
   token_ms.value = query.get('token_ms') ?? '';
-  text.value = new URLSearchParams(location.hash.slice(1)).get('text') ?? '';
+  for (const box of boxesToType(form)) box.value = typed.get(box.name) ?? '';
   const lanes = query.getAll('lane');
   const named = boxes(form).filter((box) => lanes.includes(box.value));
   for (const box of boxes(form)) box.checked = named.length === 0 || named.includes(box);
 }
 
 export function save(form) {
-  const { preset, text, unit, token_ms } = form.elements;
+  const { preset, unit, token_ms } = form.elements;
   const query = new URLSearchParams(location.search); // keeps what is not ours, such as the language
   put(query, 'preset', preset.selectedIndex > 0 && preset.value);
   put(query, 'unit', unit.selectedIndex > 0 && unit.value);
@@ -36,7 +41,8 @@ export function save(form) {
     const chosen = boxes(form).filter((box) => box.checked);
     if (chosen.length < boxes(form).length) chosen.forEach((box) => query.append('lane', box.value));
   }
-  const hash = preset.value === OWN ? `#${new URLSearchParams({ text: text.value })}` : '';
+  const box = TYPED[preset.value];
+  const hash = box ? `#${new URLSearchParams({ [box]: form.elements[box].value })}` : '';
   history.replaceState(null, '', location.pathname + search(query) + hash);
   carry(query, hash);
 }
@@ -63,6 +69,10 @@ function choose(select, value) {
 function put(query, name, value) {
   if (value) query.set(name, value);
   else query.delete(name);
+}
+
+function boxesToType(form) {
+  return Object.values(TYPED).flatMap((name) => form.elements[name] ?? []);
 }
 
 function boxes(form) {

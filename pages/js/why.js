@@ -38,13 +38,14 @@ export function told({ name, figures, gaps }, limit) {
 }
 
 // What is to be known of all the figures.
-export function notes({ lanes, clock, paused_ms }, { wasHidden, isLost }) {
+export function notes({ lanes, clock, paused_ms, source: written }, { wasHidden, isLost, isAsked }) {
   const counted = lanes.map(({ figures }) => figures).filter(({ source }) => source);
   return [
     wasHidden && say('note_hidden'),
     isLost && say('note_lost'),
     lanes.some(isCutShort) && say('note_room'),
     again(lanes),
+    isAsked && written && ofModel(written),
     paused_ms > 0 && say('note_paused', { ms: number(paused_ms) }),
     counted.length > 0 && source(counted),
     clock && say('note_clock', { ms: number(clock.error, 1) }),
@@ -62,6 +63,11 @@ function again(lanes) {
   const twice = lanes.filter(({ state, row, figures }) => state === 'done' && row?.tokens > figures.tokens);
   const names = twice.map(({ name }) => nameOf(name));
   return names.length > 0 && say('note_again', { names: names.join(', ') });
+}
+
+// What is the model's doing, and in every lane alike.
+function ofModel({ ttft_ms, gap_ms, largest_gap_ms }) {
+  return say('note_model', { ttft: number(ttft_ms), gap: number(gap_ms ?? 0, 1), max: number(largest_gap_ms ?? 0) });
 }
 
 function source(counted) {

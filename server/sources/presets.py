@@ -3,9 +3,15 @@
 The one thing to notice: `edge`. Every character in it has broken somebody's stream.
 """
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
-from server.sources.replay import Trace
+from server.sources.replay import TRACES, BadTrace, Trace
+
+NAME = re.compile(r"[\w.-]{1,40}")
+TAKEN = ("own", "prompt")
+"""What the page calls what is typed into it."""
 
 TYPEWRITER = (
     "打字机效果并不神秘：模型每想出一个字，服务器就立刻把它推给浏览器，浏览器再接到句子的末尾。"
@@ -60,9 +66,31 @@ class Preset:
     trace: Trace | None = None
 
 
-def _recorded(name: str) -> Preset:
-    trace = Trace.load(name)
+def recorded(path: Path) -> Preset:
+    """The trace in a file as a preset. Raises BadTrace."""
+    trace = Trace.read(path)
     return Preset("".join(trace.texts), trace)
+
+
+def is_free(name: str) -> bool:
+    """Whether an answer of one's own can be called so."""
+    return bool(NAME.fullmatch(name)) and name not in (*PRESETS, *TAKEN)
+
+
+def own(folder: str) -> dict[str, Preset]:
+    """The traces in a folder, by the names of their files. Raises BadTrace."""
+    found: dict[str, Preset] = {}
+    try:
+        paths = sorted(path for path in Path(folder).iterdir() if path.suffix == ".json")
+    except OSError as error:
+        raise BadTrace(f"{folder} cannot be read: {error.strerror}.") from None
+    for path in paths:
+        if not is_free(path.stem):
+            raise BadTrace(
+                f"{path} cannot be the name of an answer: give it one of its own, of letters, digits, hyphens and dots."
+            )
+        found[path.stem] = recorded(path)
+    return found
 
 
 DEFAULT = "typewriter"
@@ -70,8 +98,8 @@ DEFAULT = "typewriter"
 PRESETS = {
     "typewriter": Preset(TYPEWRITER),
     "off-work": Preset("够钟下班啦"),
-    "count-to-100": _recorded("count-to-100"),
+    "count-to-100": recorded(TRACES / "count-to-100.json"),
     "english": Preset(ENGLISH),
     "edge": Preset(EDGE),
-    "recorded": _recorded("recorded"),
+    "recorded": recorded(TRACES / "recorded.json"),
 }

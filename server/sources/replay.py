@@ -5,6 +5,7 @@ looks smooth on an even pace may not look so here. docs/traces.md says how the t
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,43 @@ class Trace:
         return [token for _, token in self.tokens]
 
     @classmethod
-    def load(cls, name: str) -> "Trace":
-        """The trace `name` that ships with the server."""
-        document: dict[str, Any] = json.loads((TRACES / f"{name}.json").read_text(encoding="utf-8"))
-        tokens = tuple((float(ms), str(token)) for ms, token in document["tokens"])
-        return cls(document["title"], document["how"], tokens)
+    def read(cls, path: Path) -> "Trace":
+        """The trace in a file. Raises BadTrace, which says what is wrong with it."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            return cls(_text(document["title"]), _text(document["how"]), _tokens(document["tokens"]))
+        except OSError as error:
+            raise BadTrace(f"{path} cannot be read: {error.strerror}.") from None
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise BadTrace(
+                f'{path} is no trace: JSON with "title", "how" and "tokens", a list of [milliseconds, text] in order '
+                "of time, is what `python -m lab record` writes."
+            ) from None
+
+
+class BadTrace(Exception):
+    """A file that cannot be replayed; the message says why."""
+
+
+def _tokens(pairs: Any) -> tuple[tuple[float, str], ...]:
+    tokens = tuple((_time(ms), _text(token)) for ms, token in pairs)
+    times = [ms for ms, _ in tokens]
+    if not tokens or times != sorted(times) or times[0] < 0 or not all(token for _, token in tokens):
+        raise ValueError
+    return tokens
+
+
+def _time(ms: Any) -> float:
+    if isinstance(ms, bool) or not isinstance(ms, int | float) or not math.isfinite(ms):
+        raise ValueError
+    return float(ms)
+
+
+def _text(text: Any) -> str:
+    if not isinstance(text, str):
+        raise TypeError
+    text.encode()  # half a character could not be sent
+    return text
 
 
 def replay(trace: Trace, repeat: int = 1) -> Schedule:
