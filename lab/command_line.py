@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lab import compare, load, overhead
+from lab import compare, load, overhead, record
 from lab.experiment import carry_out, failed
 from lab.faults import experiment as faults
 from lab.faults.kinds import FAULTS
@@ -27,6 +27,8 @@ from lab.security import experiment as security
 from lab.security.gallery import show as gallery
 from lab.security.probes import PROBES
 from lab.soak import experiment as soak
+from lab.stream_or_not import experiment as stream_or_not
+from lab.stream_or_not.ways import WAYS
 from server.defences import DEFENCES
 from server.sources.typewriter import UNITS
 from server.transports import TRANSPORTS
@@ -72,8 +74,20 @@ def _peers(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
     return carry_out("peers", _command(), parameters, partial(peers.peers, parameters), given.out)
 
 
+def _stream_or_not(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    parameters = _parameters(parser, stream_or_not.Parameters(), given)
+    if parameters.real and given.askers is None:
+        parameters = replace(parameters, askers=(1,))  # a crowd would wait in its queue, and measure that
+    measure = partial(stream_or_not.stream_or_not, parameters)
+    return carry_out("stream-or-not", _command(), parameters, measure, given.out)
+
+
 def _relay(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
     return relay.run(parser, given, failed)
+
+
+def _record(parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
+    return record.run(parser, given, failed)
 
 
 def _compare(_parser: argparse.ArgumentParser, given: argparse.Namespace) -> int:
@@ -190,6 +204,20 @@ def command_line() -> argparse.ArgumentParser:
     _add(rivals, peers.Parameters(), "--seed", int, "of the order of the runs, and of when tokens are due")
     _add_out(rivals)
 
+    either = kinds.add_parser(
+        "stream-or-not", help="the same question streamed and not, by OpenAI's SDK and by ours: is the article right?"
+    )
+    either.set_defaults(act=_stream_or_not)
+    asking = stream_or_not.Parameters()
+    _add(either, asking, "--model", str, "a scripted answer, smollm2, or a model of an API")
+    _add(either, asking, "--base-url", str, "of that API; its key is OPENAI_API_KEY")
+    _add(either, asking, "--prompt", str, "what to ask")
+    _add(either, asking, "--askers", int, "how many ask at once; a real model is asked by one", many=True)
+    _add_some(either, "--ways", WAYS, "ways to ask")
+    _add(either, asking, "--runs", int, "how often each is measured")
+    _add(either, asking, "--seed", int, "of the order of the runs, and of when a crowd asks")
+    _add_out(either)
+
     for experiment, default in ((alone, overhead.Parameters()), (crowd, load.Parameters())):
         _add(experiment, default, "--transports", _one_of(TRANSPORTS), "which of them to measure", many=True)
         _add(experiment, default, "--runs", int, "how often each is measured")
@@ -199,6 +227,10 @@ def command_line() -> argparse.ArgumentParser:
     network = kinds.add_parser("relay", help="a bad network in front of a running server, to click through")
     network.set_defaults(act=_relay)
     relay.add_flags(network)
+
+    trace = kinds.add_parser("record", help="a real answer with the times of its tokens, to be replayed")
+    trace.set_defaults(act=_record)
+    record.add_flags(trace)
 
     two = kinds.add_parser("compare", help="what changed between two results, beyond noise")
     two.set_defaults(act=_compare)

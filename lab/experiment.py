@@ -21,7 +21,7 @@ from clients.chunk import Refused, StreamError
 from lab.environment import environment
 from lab.limits import Failure
 from lab.peers import targets
-from lab.report import attacks, faults, peers, security, soak
+from lab.report import attacks, faults, peers, security, soak, stream_or_not
 from lab.report.headline import Document, runs
 from lab.report.matrix import matrix
 from lab.report.page import report
@@ -29,6 +29,7 @@ from lab.report.table import table
 from lab.result import FILE, Row, document, replace_by, write
 from lab.security import claims
 from lab.soak import verdict
+from lab.stream_or_not import claims as streaming
 from lab.verdicts import verdicts
 
 Keep = Callable[[Row], None]
@@ -59,6 +60,7 @@ SHOWN = {
     "faults": Shown(lambda _found: [], faults.table, faults.report, faults.counted, faults.wrong),
     "soak": Shown(lambda _found: [], soak.table, soak.report, soak.counted, verdict.wrong),
     "peers": Shown(lambda found: targets.verdicts(found["rows"]), peers.table, peers.report, runs, peers.wrong),
+    "stream-or-not": Shown(streaming.verdicts, stream_or_not.table, stream_or_not.report, runs, stream_or_not.wrong),
     "security": Shown(claims.of_document, matrix, security.report, attacks.counted),
 }
 """By experiment."""

@@ -59,11 +59,16 @@ class Claim(NamedTuple):
 
 def verdicts(rows: Iterable[Row]) -> list[dict[str, str]]:
     """A verdict on every claim, with the figures that it stands on."""
+    return judged(CLAIMS, rows)
+
+
+def judged(claims: Mapping[str, Claim], rows: Iterable[Row]) -> list[dict[str, str]]:
+    """A verdict on each of these claims, with the figures that it stands on."""
     measured = settings(rows)
     runs = {setting: min(len(side.rows) for side in sides) for setting, sides in measured.items()}
     return [
         {"claim": number, "says": claim.says, **_verdict(claim, claim.judge(measured), runs)}
-        for number, claim in CLAIMS.items()
+        for number, claim in claims.items()
     ]
 
 

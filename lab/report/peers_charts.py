@@ -4,7 +4,7 @@ The one thing to notice: a chart holds all transports and crowds. Which of them 
 which the page sets.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -17,32 +17,33 @@ from lab.sides import quoted
 from lab.spread import interval, median
 
 BAR = 22
+HUES = {"pushlab": COLOURS["sse"], "peer": SOFT}
 
 
 def charts(document: Document, names: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The specification of each chart for which something was measured; `names` are the peers, in their order."""
     rows = [row for row in document["rows"] if not row.get("void")]
     drawn = {
-        "cpu": bars(list(_bars(rows, names, None)), names, "server CPU (µs)"),
-        "lag": bars(list(_bars(rows, names, "corrected_lag_ms.p99")), names, "p99 corrected lag (ms)"),
+        "cpu": bars(list(_bars(rows, names, None)), names.values(), "server CPU (µs)", HUES),
+        "lag": bars(list(_bars(rows, names, "corrected_lag_ms.p99")), names.values(), "p99 corrected lag (ms)", HUES),
     }
     return {name: chart.to_dict() for name, chart in drawn.items() if chart}
 
 
-def bars(found: Values, names: Mapping[str, str], title: str) -> Chart | None:
-    """A bar for each peer, this server's in a colour of its own."""
+def bars(found: Values, names: Iterable[str], title: str, hues: Mapping[str, str]) -> Chart | None:
+    """A bar for each value's `variant`, in the order of `names` and in the colour that `hues` has for its `whose`."""
     if not found:
         return None
-    order = [name for name in names.values() if any(value["variant"] == name for value in found)]
+    order = [name for name in names if any(value["variant"] == name for value in found)]
     axis = alt.Axis(domain=False, ticks=False, grid=False, labelFontSize=13, labelColor=INK, labelLimit=240)
-    hues = alt.Scale(domain=["pushlab", "peer"], range=[COLOURS["sse"], SOFT])
+    scale = alt.Scale(domain=list(hues), range=list(hues.values()))
     base = alt.Chart().encode(
         y=alt.Y("variant:N", title=None, sort=order, axis=axis),
         x=alt.X("x:Q", title=title, stack=None, scale=alt.Scale(domainMin=0)),
     )
     marks = [
         base.mark_bar(height=BAR).encode(
-            color=alt.Color("whose:N", scale=hues, legend=None), tooltip=tooltip(says=title, of="of")
+            color=alt.Color("whose:N", scale=scale, legend=None), tooltip=tooltip(says=title, of="of")
         ),
         base.mark_rule(strokeWidth=2, color=INK).encode(x="low:Q", x2="high"),
         base.mark_text(align="left", dx=6, yOffset=-BAR / 2 - 5, fontSize=12).encode(text="says:N"),
