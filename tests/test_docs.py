@@ -17,10 +17,12 @@ from lab.report.charts import chart_svg
 from lab.report.series import series
 from lab.result import read
 from lab.security.experiment import Parameters, plan
+from lab.stream_or_not.experiment import Parameters as Asked
+from lab.stream_or_not.ways import WAYS
 from server.order import FIELDS
 from server.sources.presets import PRESETS
 from server.transports import TRANSPORTS
-from tests import defences, figures, performance, reliability
+from tests import defences, figures, performance, reliability, streaming
 from tests.transcripts import BLOCK, WIRE, transcript
 
 ROOT = Path(__file__).parent.parent
@@ -164,11 +166,22 @@ def test_the_reliability_page_is_made_from_committed_results_of_all_faults_and_o
     assert documents["soak"]["parameters"]["minutes"] >= 2
 
 
+def test_the_page_of_the_models_is_made_from_a_committed_result_of_every_way_and_crowd() -> None:
+    document = read(streaming.RESULT)
+    text = streaming.PAGE.read_text(encoding="utf-8")
+    assert streaming.page(text, document) == text, "run: python -m tests.streaming"
+    assert document["complete"]
+    assert document["environment"]["dirty"] is False
+    asked = {(row["way"], row["readers"]) for row in document["rows"]}
+    assert asked == set(product(WAYS, Asked().askers))
+    assert (ROOT / "docs" / "stream.py").read_text(encoding="utf-8") in text
+
+
 def test_every_command_of_the_lab_in_the_documentation_is_one() -> None:
     parser = command_line()
     for page in PAGES:
         for command in re.findall(r"python -m lab ([^#`\n]*)", page.read_text(encoding="utf-8")):
-            if not command.startswith(("EXPERIMENT", "record")):
+            if not command.startswith("EXPERIMENT") and command.strip() != "record":
                 parser.parse_args(shlex.split(command))
 
 
