@@ -66,10 +66,11 @@ def asked(fields: Mapping[str, Any], extra: Sequence[str] = ()) -> Asked:
         raise Wrong("n", "Every question has one answer here, without probabilities: leave n and logprobs out.")
     options = {name: given[name] for name in (*FORWARDED, *extra) if name in given}
     options |= _most_tokens(given)
-    try:
-        json.dumps(options, ensure_ascii=False, allow_nan=False).encode()
-    except ValueError:  # UnicodeEncodeError is one
-        raise Wrong("", "A field holds half a character, or a number that is none: no JSON could carry it.") from None
+    for name, value in options.items():
+        try:
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        except ValueError:  # UnicodeEncodeError is one
+            raise Wrong(name, f"{name} holds half a character, or a number that is none: no JSON has it.") from None
     return Asked(
         str(given.get("model")), _messages(given.get("messages")), stream, _include_usage(given, stream), options
     )

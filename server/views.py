@@ -62,8 +62,8 @@ async def state(request: web.Request) -> web.Response:
             "cursor": answer.cursor,
             "reason": answer.done,
             "text": answer.text,
-            "source": source_of(answer),
         }
+        | source_of(answer)
     )
 
 
@@ -214,9 +214,9 @@ def answer_of(request: web.Request) -> Answer:
     return request.app[STORE].find(request.match_info["id"], asker(request), bool(request.get(BY_TICKET)))
 
 
-def source_of(answer: Answer) -> dict[str, Any] | None:
-    """What a model's answer says of itself, and when the model had its tokens; None for a script."""
-    return {**answer.about, **pace(answer)} if answer.about else None
+def source_of(answer: Answer) -> dict[str, Any]:
+    """What a model's answer says of itself, and when the model had its tokens; of a script nothing is to be said."""
+    return {"source": {**answer.about, **pace(answer)}} if answer.about else {}
 
 
 def asker(request: web.Request) -> str | None:

@@ -188,11 +188,11 @@ def _counts(usage: object) -> dict[str, int]:
 REASONS = ("stop", "length", "content_filter", "tool_calls", "function_call")
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 REFUSED = {
-    400: "{place} refused the request (400). Is {model!r} a model that chats (--model)?",
+    400: "{place} refused the request (400): {model!r} does not chat, or a field was wrong for it.",
     401: "{place} does not accept the key (401). Set OPENAI_API_KEY to one that it does, and start this server again.",
     403: "{place} does not let this key use {model!r} (403). Choose another --model, or another key.",
     404: "{place} has no model {model!r}, or is none (404). See --model, and --base-url, which often ends in /v1.",
-    422: "{place} refused the request (422). Is {model!r} a model that chats (--model)?",
+    422: "{place} refused the request (422): {model!r} does not chat, or a field was wrong for it.",
     429: "{place} takes no more requests for now (429). {when}",
 }
 """By status: what happened, and what to do."""

@@ -97,4 +97,4 @@ def test_ctrl_c_is_heard_as_before_once_all_is_written(tmp_path: Path) -> None:
 
 
 def test_every_experiment_has_a_way_to_be_shown() -> None:
-    assert set(SHOWN) == {"overhead", "load", "faults", "soak", "security", "peers"}
+    assert set(SHOWN) == {"overhead", "load", "faults", "soak", "security", "peers", "stream-or-not"}
