@@ -21,7 +21,7 @@ from lab.crowd.processes import LONGEST_LINE, LoadDied, LoadProcess
 from lab.crowd.watching import Books, Watch, wait_until
 from lab.peers.run import cores
 from lab.stream_or_not.row import Noted, Run, failure, row
-from lab.stream_or_not.ways import WAYS
+from lab.stream_or_not.ways import AT_ONCE, COMPLETIONS, WAYS, asked, short
 from lab.subject import ROOT, Subject, SubjectDied, ended, on_core, running
 from server.settings import Settings
 from server.sources.presets import PRESETS
@@ -32,7 +32,6 @@ LOOK_S = 0.25
 """How often the memory is looked at."""
 PATIENCE_S = 120.0
 """How long the last answer is waited for."""
-SHORT = {"model": "off-work", "messages": [{"role": "user", "content": "Warm up."}], "first_token_ms": 0, "token_ms": 0}
 
 
 async def measure(run: Run, model: str, base_url: str, prompt: str, watch: Watch) -> dict[str, Any]:
@@ -57,7 +56,7 @@ async def measure(run: Run, model: str, base_url: str, prompt: str, watch: Watch
         running(command, pinned["server"] if pinned else None) as subject,
     ):
         try:
-            await _warm_up(subject.url)
+            await _warm_up(subject.url, short(model))
             await load.ready()
             return row(run, pinned, await _run(run, model, prompt, subject, load, watch))
         except (SubjectDied, LoadDied, TimeoutError, aiohttp.ClientError) as effect:
@@ -93,14 +92,14 @@ async def _asking(core: int | None) -> AsyncIterator[LoadProcess]:
         await ended(process)
 
 
-async def _warm_up(server: str) -> None:
+async def _warm_up(server: str, model: str) -> None:
     """Have one short answer in each way, so that what the server does only once is not booked to an asker."""
     async with aiohttp.ClientSession(server, raise_for_status=True) as http:
         for stream in (True, False):
-            async with http.post("/v1/chat/completions", json=SHORT | {"stream": stream}) as response:
+            async with http.post(COMPLETIONS, json=asked(model, "Warm up.", stream) | AT_ONCE) as response:
                 await response.read()
         for name in ("sse", "whole"):
-            async with http.get(f"/{name}?preset=off-work&first_token_ms=0&token_ms=0") as response:
+            async with http.get(f"/{name}?preset={model}&first_token_ms=0&token_ms=0") as response:
                 await response.read()
 
 

@@ -11,15 +11,12 @@ from collections.abc import Mapping
 import httpx2
 from openai import AsyncOpenAI, OpenAIError
 
-from lab.stream_or_not.ways import Asking, Got, Piece, Question, Way, asked
-
-SHORT, AT_ONCE = "off-work", {"first_token_ms": 0, "token_ms": 0}
-"""A scripted model that every server of ours has, and its fastest pace."""
+from lab.stream_or_not.ways import AT_ONCE, Asking, Got, Piece, Question, Way, asked, short
 
 
 async def warm_up(question: Question, way: Way) -> None:
     """Ask something short. Raises ValueError."""
-    await ask(question._replace(model=SHORT), way, time.monotonic(), time.monotonic() + 60, AT_ONCE)
+    await ask(question._replace(model=short(question.model)), way, time.monotonic(), time.monotonic() + 60, AT_ONCE)
 
 
 async def ask(question: Question, way: Way, due: float, until: float, pace: Mapping[str, int] | None = None) -> Asking:

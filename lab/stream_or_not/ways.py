@@ -16,6 +16,8 @@ SCRIPT = "count-to-100"
 """The scripted model that replays what OpenAI has published."""
 PROMPT = "Count from 1 to 100, with a comma and a space between the numbers and nothing else."
 COMPLETIONS = "/v1/chat/completions"
+AT_ONCE = {"first_token_ms": 0, "token_ms": 0}
+"""The fastest pace of a script."""
 DONE = "[DONE]"
 
 
@@ -64,6 +66,11 @@ def asked(model: str, prompt: str, streamed: bool) -> dict[str, Any]:
     """The fields of a request by OpenAI's API."""
     counted = {"stream_options": {"include_usage": True}} if streamed else {}
     return {"model": model, "messages": [{"role": "user", "content": prompt}], "stream": streamed, **counted}
+
+
+def short(model: str) -> str:
+    """A scripted model that every server of ours has, to warm up with: another one than that which is asked."""
+    return "english" if model == "off-work" else "off-work"
 
 
 class Piece(NamedTuple):
