@@ -8,12 +8,12 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from lab.limits import Failure
-from lab.subject import ROOT, ended
+from lab.subject import ROOT, ended, on_core
 
 LONGEST_LINE = 2**20
 
@@ -26,7 +26,7 @@ class LoadDied(Failure):
 
 @dataclass(frozen=True, slots=True)
 class LoadProcess:
-    """A running `python -m lab.crowd.reader`."""
+    """A running one."""
 
     process: asyncio.subprocess.Process
 
@@ -56,14 +56,31 @@ class LoadProcess:
 @asynccontextmanager
 async def load_processes(count: int) -> AsyncIterator[list[LoadProcess]]:
     """So many load processes while the block runs. It need not wait until they are ready."""
-    processes: list[LoadProcess] = []
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(load_process("lab.crowd.reader")) for _ in range(count)]
+
+
+@asynccontextmanager
+async def load_process(module: str, core: int | None = None) -> AsyncIterator[LoadProcess]:
+    """One that runs this module while the block runs; `core` is the only one that it may use.
+
+    It ends when nobody can give it orders any more; one that is too busy for that is killed.
+    """
+    with on_core(core):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", module),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=LONGEST_LINE,
+            start_new_session=True,  # Ctrl-C is for us: we end it ourselves
+        )
     try:
-        for _ in range(count):
-            processes.append(LoadProcess(await _start()))  # noqa: PERF401 - those that started must be ended
-        yield processes
+        yield LoadProcess(process)
     finally:
-        for process in processes:
-            await _end(process.process)
+        assert process.stdin  # noqa: S101 - it was asked for
+        process.stdin.close()
+        await ended(process)
 
 
 async def all_carry_out(
@@ -81,21 +98,3 @@ async def all_carry_out(
 
     orders = zip(processes, commands, strict=True)
     return await asyncio.gather(*(process.carry_out(command, one(at)) for at, (process, command) in enumerate(orders)))
-
-
-async def _start() -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "lab.crowd.reader"),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=LONGEST_LINE,
-        start_new_session=True,  # Ctrl-C is for us: we end it ourselves
-    )
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """It ends when nobody can give it orders any more; one that is too busy for that is killed."""
-    assert process.stdin  # noqa: S101
-    process.stdin.close()
-    await ended(process)

@@ -6,26 +6,28 @@ kernel does for one of them is then not done in the time of the other.
 
 import asyncio
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from lab.crowd.processes import LONGEST_LINE, LoadDied, LoadProcess
+from lab.crowd.processes import LoadDied, LoadProcess, load_process
 from lab.crowd.row import Span
 from lab.crowd.watching import Books, Watch, wait_until
 from lab.peers.catalogue import PEERS, Peer
 from lab.peers.row import Noted, Pinned, failure, row
 from lab.peers.schedule import PATIENCE_S, SETTLE_S, STAGES, Run, Schedule, order, schedule
-from lab.subject import ROOT, Subject, SubjectDied, ended, on_core, running
+from lab.subject import Subject, SubjectDied, running
 
 
 async def measure(run: Run, watch: Watch) -> dict[str, Any]:
     """One run. A peer or a load process that fails makes a row that says so, and the experiment goes on."""
     peer, pinned = PEERS[run.peer], cores()
     try:
-        async with _load_process(pinned) as load, _started(peer, run, pinned) as subject:
+        async with (
+            load_process("lab.peers.reader", _core(pinned, "load")) as load,
+            _started(peer, run, pinned) as subject,
+        ):
             return row(run, pinned, await _run(run, subject, load, watch))
     except (SubjectDied, LoadDied) as effect:
         return failure(run, pinned, f"{peer.name}: {effect}")
@@ -52,26 +54,6 @@ async def _started(peer: Peer, run: Run, pinned: Pinned) -> AsyncIterator[Subjec
         except (LoadDied, SubjectDied):  # the kernel forgets a process before we are told how it ended
             await subject.check_soon()
             raise
-
-
-@asynccontextmanager
-async def _load_process(pinned: Pinned) -> AsyncIterator[LoadProcess]:
-    """The load process while the block runs."""
-    with on_core(_core(pinned, "load")):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "lab.peers.reader"),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=LONGEST_LINE,
-            start_new_session=True,  # Ctrl-C is for us: we end it ourselves
-        )
-    try:
-        yield LoadProcess(process)
-    finally:
-        assert process.stdin  # noqa: S101 - it was asked for
-        process.stdin.close()
-        await ended(process)
 
 
 async def _run(run: Run, subject: Subject, load: LoadProcess, watch: Watch) -> Noted:

@@ -4,11 +4,12 @@ The one thing to notice: no sentence knows who wins. Each is made from what was 
 beats; what was not measured is said, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lab.load import capacity
 from lab.report.series import Series, front, middle, place, scenes, shown
+from lab.result import Row
 
 Document = dict[str, Any]
 
@@ -116,6 +117,15 @@ def readers(count: int) -> str:
 def runs(document: Document) -> str:
     """How much was measured."""
     return f"{(count := len(document['rows'])):,} run{'s' * (count != 1)}"
+
+
+def remarks(rows: Sequence[Row]) -> Iterator[str]:
+    """What has to be known beside the figures of some runs: which are void, what the first that failed said."""
+    void = [str(row["void"]) for row in rows if row.get("void")]
+    for sentence in dict.fromkeys(void):
+        yield f"void in {void.count(sentence)} of {len(rows)} runs: {sentence}"
+    for key in ("error", "cpu_note"):
+        yield from [str(row[key]) for row in rows if row.get(key)][:1]
 
 
 def incomplete(document: Document) -> str | None:

@@ -15,7 +15,7 @@ from rich.text import Text
 from clients.terminal import safe
 from lab.peers.targets import IDLE, KIB, OURS, REQUEST, cost_of, ratios
 from lab.report.frame import render
-from lab.report.headline import SIGNS, Document, joined, runs
+from lab.report.headline import SIGNS, Document, joined, remarks, runs
 from lab.report.peers_charts import charts
 from lab.report.series import place
 from lab.report.table import STYLES, warning
@@ -136,11 +136,7 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     """What has to be known beside the figures."""
     if count := sum(bool(row.get("saturated")) for row in _valid(rows)):
         yield f"saturated in {count} of {len(rows)} runs: its one core had no time left"
-    void = [str(row["void"]) for row in rows if row.get("void")]
-    for sentence in dict.fromkeys(void):
-        yield f"void in {void.count(sentence)} of {len(rows)} runs: {sentence}"
-    for key in ("error", "cpu_note"):
-        yield from [str(row[key]) for row in rows if row.get(key)][:1]
+    yield from remarks(rows)
 
 
 def headlines(document: Document) -> list[str]:

@@ -14,25 +14,25 @@ from rich.text import Text
 
 from clients.terminal import safe
 from lab.report.frame import render
-from lab.report.headline import Document, runs
+from lab.report.headline import Document, remarks, runs
 from lab.report.stream_or_not_charts import VARIANTS, charts, crowd
 from lab.report.table import said, warning
 from lab.result import Row, values
-from lab.sides import Side, number, quoted
+from lab.sides import Side, noticeable, number, quoted
 from lab.spread import median
 from lab.stream_or_not.claims import BYTES, CPU, E2E, GAP, HELD, MEMORY, TPOT, TTFT
 from lab.stream_or_not.ways import PAIRS
 
 COLUMNS = {
-    "ttft": "first text ms",
+    "ttft": "first ms",
     "tpot": "ms a token",
-    "gap": "ms between texts p50",
-    "e2e": "last text ms",
+    "gap": "gap p50 ms",
+    "e2e": "last ms",
     "held": "held ms",
-    "bytes": "B per answer",
-    "cpu": "CPU ms per answer",
-    "memory": "KiB per asker",
-    "cores": "server cores",
+    "bytes": "bytes",
+    "cpu": "CPU ms",
+    "memory": "KiB",
+    "cores": "cores",
     "failed": "failed",
 }
 """Figures of a line and their headings."""
@@ -119,11 +119,7 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     busiest = max((max(row["client_cpu"]) for row in rows if row.get("client_cpu") and not row.get("void")), default=0)
     if busiest > BUSY and any(row["readers"] > 1 for row in rows):
         yield f"the process that asks used {busiest:.2f} cores, so some of the lateness may be its own"
-    void = [str(row["void"]) for row in rows if row.get("void")]
-    for sentence in dict.fromkeys(void):
-        yield f"void in {void.count(sentence)} of {len(rows)} runs: {sentence}"
-    for key in ("error", "cpu_note"):
-        yield from [str(row[key]) for row in rows if row.get(key)][:1]
+    yield from remarks(rows)
 
 
 def headlines(document: Document) -> list[str]:
@@ -138,9 +134,10 @@ def _said(rows: Sequence[Row], one: str, other: str) -> Iterator[str]:
     figures = [(figure.of(streamed), figure.of(whole)) for figure in (TTFT, E2E, BYTES)]
     if all(here and there for here, there in figures):
         ttft, e2e, size = [(median(here), median(there)) for here, there in figures]
+        last = f"after {number(e2e[0] / 1000)} s instead of {number(e2e[1] / 1000)} s"
         yield (
             f"{one}: the first text after {number(ttft[0] / 1000)} s instead of {number(ttft[1] / 1000)} s, the last "
-            f"after {number(e2e[0] / 1000)} s instead of {number(e2e[1] / 1000)} s, for "
+            f"{last if noticeable(*e2e) else f'after {number(e2e[1] / 1000)} s either way'}, for "
             f"{number(size[0] / size[1])} times the bytes."
         )
 

@@ -8,8 +8,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
 from importlib.util import find_spec
@@ -17,12 +16,12 @@ from typing import Any
 
 import aiohttp
 
-from lab.crowd.processes import LONGEST_LINE, LoadDied, LoadProcess
+from lab.crowd.processes import LoadDied, LoadProcess, load_process
 from lab.crowd.watching import Books, Watch, wait_until
 from lab.peers.run import cores
 from lab.stream_or_not.row import Noted, Run, failure, row
 from lab.stream_or_not.ways import AT_ONCE, COMPLETIONS, WAYS, asked, short
-from lab.subject import ROOT, Subject, SubjectDied, ended, on_core, running
+from lab.subject import Subject, SubjectDied, running
 from server.settings import Settings
 from server.sources.presets import PRESETS
 
@@ -52,7 +51,7 @@ async def measure(run: Run, model: str, base_url: str, prompt: str, watch: Watch
     pinned = cores() if model in PRESETS and not base_url else None  # a real model needs the cores itself
     command = (sys.executable, "-m", "lab.served", json.dumps(asdict(settings)))
     async with (
-        _asking(pinned["load"] if pinned else None) as load,
+        load_process("lab.stream_or_not.asker", pinned["load"] if pinned else None) as load,
         running(command, pinned["server"] if pinned else None) as subject,
     ):
         try:
@@ -70,26 +69,6 @@ async def _explained(subject: Subject, effect: Exception) -> str:
     except SubjectDied as died:
         return str(died)
     return str(effect) or "The server did not answer in time."
-
-
-@asynccontextmanager
-async def _asking(core: int | None) -> AsyncIterator[LoadProcess]:
-    """The process that asks while the block runs."""
-    with on_core(core):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "lab.stream_or_not.asker"),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=LONGEST_LINE,
-            start_new_session=True,  # Ctrl-C is for us: we end it ourselves
-        )
-    try:
-        yield LoadProcess(process)
-    finally:
-        assert process.stdin  # noqa: S101 - it was asked for
-        process.stdin.close()
-        await ended(process)
 
 
 async def _warm_up(server: str, model: str) -> None:
